@@ -1,0 +1,171 @@
+"""Values ⇄ bodies: msgpack for structure, raw parts for what is large. No pickle, ever."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgpack
+
+from tether.actors import tensors
+from tether.actors.assembly import Take
+from tether.actors.message import Body, Part
+
+INLINE = 16 << 10
+"""Bytes up to which a tensor rides inside the structure: below it a part costs more than a copy."""
+
+TUPLE, TENSOR, ARRAY, REF, GROUP, RECORD, INTEGER = range(1, 8)
+
+Records = Mapping[str, type]
+"""Dataclasses and NamedTuples a handler's signature names, by class name."""
+
+
+def nothing_lendable(_address: int) -> bool:
+    """Have everything copied."""
+    return False
+
+
+def encode(
+    value: Any, lendable: tensors.Lendable = nothing_lendable, take: Take | None = None
+) -> Body:
+    """Return a value as it travels: copied, but for tensors in memory that is lendable.
+
+    Large copies are put in memory of `take`. Raises TypeError naming what does not travel.
+    """
+    encoder = _Encoder(lendable, take)
+    return Body(encoder.pack(value), tuple(encoder.parts))
+
+
+def decode(
+    body: Body,
+    *,
+    device: str = "cpu",
+    records: Records | None = None,
+    ref: Callable[[str], Any] | None = None,
+) -> Any:
+    """Return the value of a body; raises ValueError when it is malformed."""
+    data, parts = body.data, body.parts
+    if not data and parts:  # structure so large that it came as the last part
+        data, parts = bytes(parts[-1].memory), parts[:-1]
+    decoder = _Decoder(parts, device, records or {}, ref)
+    try:
+        return decoder.unpack(data)
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(f"a body of {len(body.data)} bytes is malformed: {error!r}") from error
+
+
+class _Encoder:
+    """One value on its way out: collects the parts it meets."""
+
+    def __init__(self, lendable: tensors.Lendable, take: Take | None) -> None:
+        self.lendable = lendable
+        self.take = take
+        self.parts: list[Part] = []
+
+    def pack(self, value: Any) -> bytes:
+        packer = msgpack.Packer(default=self.extended, strict_types=True)
+        packed: bytes = packer.pack(value)
+        return packed
+
+    def extended(self, value: Any) -> msgpack.ExtType:
+        """Return what msgpack does not know as an extension."""
+        from tether.actors.group import Group
+        from tether.actors.ref import is_ref, name_of
+
+        if type(value) is tuple:
+            return msgpack.ExtType(TUPLE, self.pack(list(value)))
+        if tensors.is_tensor(value):
+            return self.part(TENSOR, *tensors.tensor_part(value, self.lendable, self.take))
+        if tensors.is_array(value):
+            return self.part(ARRAY, *tensors.array_part(value))
+        if is_ref(value):
+            return msgpack.ExtType(REF, name_of(value).encode())
+        if isinstance(value, Group):
+            return msgpack.ExtType(GROUP, self.pack([name_of(member) for member in value]))
+        if isinstance(value, int) and type(value) is int:
+            return msgpack.ExtType(INTEGER, str(value).encode())
+        return msgpack.ExtType(RECORD, self.pack([type(value).__name__, _fields(value)]))
+
+    def part(self, code: int, dtype: str, shape: list[int], part: Part) -> msgpack.ExtType:
+        if part.nbytes <= INLINE:
+            content: int | bytes = bytes(tensors.raw(part))
+        else:
+            content = len(self.parts)
+            self.parts.append(part)
+        return msgpack.ExtType(code, self.pack([dtype, shape, content]))
+
+
+def _fields(value: Any) -> list[Any]:
+    """Return the fields of a dataclass or NamedTuple in order."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, field.name) for field in dataclasses.fields(value)]
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return list(value)
+    raise TypeError(
+        f"a {type(value).__module__}.{type(value).__qualname__} does not travel; None, bool, int, "
+        "float, str, bytes, list, tuple, dict, Ref, Group, tensors, arrays, dataclasses and "
+        "NamedTuples do"
+    )
+
+
+class _Decoder:
+    """One body on its way in."""
+
+    def __init__(
+        self,
+        parts: tuple[Part, ...],
+        device: str,
+        records: Records,
+        ref: Callable[[str], Any] | None,
+    ) -> None:
+        self.parts = parts
+        self.device = device
+        self.records = records
+        self.ref = ref
+
+    def unpack(self, data: bytes) -> Any:
+        return msgpack.unpackb(data, ext_hook=self.extended, strict_map_key=False)
+
+    def extended(self, code: int, data: bytes) -> Any:
+        if code == REF:
+            return self.actor(data.decode())
+        if code == INTEGER:
+            return int(data)
+        inner = self.unpack(data)
+        if code == TUPLE:
+            return tuple(inner)
+        if code == GROUP:
+            from tether.actors.group import Group
+
+            return Group([self.actor(name) for name in inner])
+        if code == RECORD:
+            return self.record(*inner)
+        dtype, shape, content = inner
+        part = self.part(content)
+        if code == TENSOR:
+            return tensors.rebuilt_tensor(dtype, shape, part, self.device)
+        if code == ARRAY:
+            return tensors.rebuilt_array(dtype, shape, part)
+        raise ValueError(f"extension {code} is not one of this wire version")
+
+    def part(self, content: int | bytes) -> Part:
+        if isinstance(content, bytes):
+            return Part(len(content), memory=tensors.inline_memory(content))
+        if not 0 <= content < len(self.parts):
+            raise ValueError(f"part {content} is named, but {len(self.parts)} came")
+        return self.parts[content]
+
+    def actor(self, name: str) -> Any:
+        if self.ref is None:
+            raise ValueError(f"a handle on {name} came where no handle can be made")
+        return self.ref(name)
+
+    def record(self, name: str, fields: list[Any]) -> Any:
+        if name not in self.records:
+            raise ValueError(
+                f"a {name} came, but the handler's signature names no such dataclass or NamedTuple"
+            )
+        return self.records[name](*fields)

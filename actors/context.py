@@ -1,0 +1,28 @@
+"""Who is acting: which actor the code that runs now belongs to, on whose behalf, and until when."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tether.actors.cell import Cell
+
+Link = tuple[str, int]
+"""One link of a chain of callers: the actor, and the number of the call it is handling."""
+
+
+@dataclass(slots=True)
+class Acting:
+    """An actor at work: in its `run()` (an empty chain) or in a handler."""
+
+    cell: Cell
+    chain: tuple[Link, ...] = ()
+    buffers: set[int] = field(default_factory=set)
+    """Addresses `buffer()` gave out here: an answer that lies there needs no snapshot."""
+
+
+acting: ContextVar[Acting | None] = ContextVar("acting", default=None)
+deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+"""The innermost `within`, as a time of the running loop's clock."""

@@ -1,0 +1,94 @@
+"""The receiving half of a link: delivers once and in order, and says what it has done."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tether.actors.assembly import Assembly, Take
+from tether.actors.message import Message, Part
+from tether.actors.packet import Ack, Window
+
+AHEAD = 4096
+"""Messages that may come ahead of a gap; what is further off will be sent again."""
+
+
+class Inbound:
+    """Messages of one other actor, until they are handled."""
+
+    def __init__(self, window: Window, take: Take) -> None:
+        self.window = window
+        self.duplicates = 0
+        self._take = take
+        self._expected = 1
+        self._held: dict[int, Message] = {}
+        self._assemblies: dict[int, Assembly] = {}
+        self._handled = 0
+        self._bytes = 0
+        self._dropped: Counter[str] = Counter()
+
+    def accept(self, first: int, messages: tuple[Message, ...]) -> list[Message]:
+        """Take messages in; return those that are now due."""
+        for number, message in enumerate(messages, first):
+            if number < self._expected or number in self._held:
+                self.duplicates += 1
+            elif number < self._expected + AHEAD:
+                self._held[number] = message
+        return self._due()
+
+    def place(
+        self, number: int, part: int, offset: int, nbytes: int, total: int
+    ) -> memoryview | None:
+        """Return where a chunk of a part belongs; None when it is not wanted any more.
+
+        Raises ValueError when it does not fit its part, or its message not the window.
+        """
+        if not self._expected <= number < self._expected + AHEAD:
+            self.duplicates += 1
+            return None
+        assembly = self._assemblies.get(number)
+        if assembly is None:
+            held = sum(other.nbytes for other in self._assemblies.values())
+            if held and held + total > 2 * self.window.bytes:
+                raise ValueError(f"a part of {total} bytes came, but the window is full")
+            assembly = self._assemblies[number] = Assembly(self._take)
+        return assembly.place(part, offset, nbytes, total)
+
+    def due(self) -> list[Message]:
+        """Return the messages that the chunks put in place so far have made complete."""
+        return self._due()
+
+    def _due(self) -> list[Message]:
+        due: list[Message] = []
+        while (message := self._held.get(self._expected)) is not None and self._filled(message):
+            self._assemblies.pop(self._expected, None)
+            due.append(self._held.pop(self._expected))
+            self._expected += 1
+        return due
+
+    def _filled(self, message: Message) -> bool:
+        """Tell whether a message has all its parts, and give them to it."""
+        parts = message.body.parts
+        if not any(map(_is_empty, parts)):
+            return True
+        assembly = self._assemblies.get(self._expected)
+        if assembly is None or not assembly.complete(parts):
+            return False
+        assembly.fill(parts)
+        return True
+
+    def settle(self, message: Message, dropped: str | None = None) -> None:
+        """Book a call that came in as handled, or as dropped for a reason."""
+        self._bytes += message.body.size
+        if dropped is None:
+            self._handled += 1
+        else:
+            self._dropped[dropped] += 1
+
+    @property
+    def ack(self) -> Ack:
+        """What this half has received and settled."""
+        return Ack(self._expected - 1, self._handled, self._bytes, dict(self._dropped))
+
+
+def _is_empty(part: Part) -> bool:
+    return part.value is None and part.memory is None

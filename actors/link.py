@@ -1,0 +1,75 @@
+"""One actor's side of its link with another: a state machine that does no input or output.
+
+It numbers what it sends, delivers what comes once and in order, acknowledges, resends after a
+loss, and lets no more calls out than the other side's window holds. A transport carries its
+packets, and may lose, double or reorder them.
+"""
+
+from __future__ import annotations
+
+from tether.actors.assembly import Take
+from tether.actors.inbound import Inbound
+from tether.actors.message import Message
+from tether.actors.outbound import Outbound
+from tether.actors.packet import Ack, Packet, Window
+
+UNSAID = Ack(received=-1)
+
+
+class Link:
+    """Both halves of one side, and what this side has acknowledged."""
+
+    def __init__(
+        self, take: Take, window: Window | None = None, resend_after: float | None = None
+    ) -> None:
+        window = window or Window()
+        self.window = window
+        self.out = Outbound(window, resend_after)
+        self.inward = Inbound(window, take)
+        self._said = Ack()
+
+    def pull(self, now: float) -> Packet | None:
+        """Return the next packet to carry, or None when there is nothing to say."""
+        first, messages = self.out.take(now)
+        ack = self.inward.ack
+        if not messages and ack == self._said:
+            return None
+        self._said = ack
+        return Packet(first, messages, ack)
+
+    def push(self, packet: Packet, now: float) -> list[Message]:
+        """Take a packet in; return the messages that are now due, in order and never twice.
+
+        Raises ValueError when it acknowledges what was never sent.
+        """
+        self.out.acknowledge(packet.ack, now)
+        before = self.inward.duplicates
+        due = self.inward.accept(packet.first, packet.messages)
+        if self.inward.duplicates > before:
+            self._said = UNSAID
+        return due
+
+    def lost(self) -> None:
+        """Say again, on a renewed connection, all that may not have come over."""
+        self.out.lost()
+        self._said = UNSAID
+
+    def resend_if_overdue(self, now: float) -> bool:
+        """Say again what was not acknowledged for too long; tell whether that was so."""
+        overdue = self.out.overdue(now)
+        if overdue:
+            self.lost()
+        return overdue
+
+    @property
+    def ack_is_due(self) -> bool:
+        """Whether the sender may be waiting for it: half of its window is settled."""
+        ack = self.inward.ack
+        calls = ack.settled - self._said.settled
+        held = ack.bytes - self._said.bytes
+        return calls * 2 >= self.window.messages or held * 2 >= self.window.bytes
+
+    @property
+    def ack_is_new(self) -> bool:
+        """Whether there is anything to acknowledge."""
+        return self.inward.ack != self._said

@@ -1,0 +1,104 @@
+"""What waits to be handled by one actor, in the order it came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tether.actors.message import Message
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """A call that came, and who sent it."""
+
+    source: str
+    message: Message
+
+
+@dataclass(slots=True, eq=False)
+class Errand:
+    """Something the runtime has this actor do as one of its messages."""
+
+    function: Callable[..., Awaitable[None]]
+    args: tuple[Any, ...]
+
+
+class Mailbox:
+    """A queue for one reader. Its senders' windows bound it."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Delivery | Errand] = deque()
+        self._arrival: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def put(self, item: Delivery | Errand) -> None:
+        """Append what came, and wake the reader."""
+        self._queue.append(item)
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+
+    def pop(self) -> Delivery | Errand:
+        """Take out what came first."""
+        return self._queue.popleft()
+
+    async def arrival(self, patience: float | None = None) -> bool:
+        """Wait until something comes; tell whether it did in time."""
+        self._arrival = asyncio.get_running_loop().create_future()
+        try:
+            if patience is None:
+                await self._arrival
+            else:
+                await asyncio.wait((self._arrival,), timeout=patience)
+            return self._arrival.done()
+        finally:
+            self._arrival = None
+
+    def remove(self, source: str, number: int) -> Message | None:
+        """Take a call back; None when it is not waiting here."""
+        for item in self._queue:
+            if (
+                isinstance(item, Delivery)
+                and item.message.number == number
+                and item.source == source
+            ):
+                self._queue.remove(item)
+                return item.message
+        return None
+
+    def supersede(self, source: str, method: str) -> Message | None:
+        """Take out the call of this sender and message that is waiting, if there is one."""
+        for item in self._queue:
+            if (
+                isinstance(item, Delivery)
+                and item.source == source
+                and item.message.method == method
+            ):
+                self._queue.remove(item)
+                return item.message
+        return None
+
+    def take(self, method: str, limit: int) -> list[Delivery]:
+        """Take out up to `limit` calls of one message, none past another of the same sender."""
+        taken: list[Delivery] = []
+        left: deque[Delivery | Errand] = deque()
+        passed: set[str] = set()
+        for item in self._queue:
+            if (
+                isinstance(item, Delivery)
+                and item.message.method == method
+                and item.source not in passed
+                and len(taken) < limit
+            ):
+                taken.append(item)
+                continue
+            left.append(item)
+            if isinstance(item, Delivery):
+                passed.add(item.source)
+        self._queue = left
+        return taken

@@ -1,0 +1,72 @@
+"""What travels between actors: calls and their answers, with bodies that are already encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tether.actors.context import Link as ChainLink
+
+OVERHEAD = 64
+"""Bytes a message is taken to cost beside its body, so that empty ones are bounded too."""
+
+
+class Kind(IntEnum):
+    """What a message is for."""
+
+    TELL = 0
+    ASK = 1
+    ANSWER = 2
+    FAILURE = 3
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """A large value beside the structure: a tensor or an array, by reference or as its bytes.
+
+    `value` is the tensor or array itself, read-only to the receiver. When it came from another
+    process there is only `memory`, a flat writable array of uint8 the receiver may keep.
+    `address` is that of transport memory that is lent, 0 for a copy of the sender's own.
+    """
+
+    nbytes: int
+    value: Any = None
+    memory: Any = None
+    address: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """Encoded arguments or an encoded answer: msgpack, and the parts it speaks of by number."""
+
+    data: bytes
+    parts: tuple[Part, ...] = ()
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = OVERHEAD + len(self.data) + sum(part.nbytes for part in self.parts)
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """One call or answer on its way from one actor to another.
+
+    `number` names a call in its asker's process, and the answer bears the same; `deadline` is in
+    seconds of the local clock; `chain` lists the calls on whose behalf this one is made.
+    """
+
+    kind: Kind
+    number: int
+    method: str
+    body: Body
+    deadline: float | None = None
+    chain: tuple[ChainLink, ...] = ()
+    admitted: Callable[[], None] | None = None
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is counted and bounded: answers are paid for by their ask."""
+        return self.kind <= Kind.ASK

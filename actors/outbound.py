@@ -1,0 +1,140 @@
+"""The sending half of a link: numbers, holds back, keeps for a resend, and keeps the books."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+from tether.actors.ledger import Ledger
+from tether.actors.message import Message
+from tether.actors.packet import Ack, Window
+
+PACKET_BYTES = 1 << 20
+"""Bytes of structure in a packet, about: a frame must stay far below the wire's limit."""
+
+
+class Outbound:
+    """Messages of one actor to one other, until they are acknowledged."""
+
+    def __init__(self, window: Window, resend_after: float | None) -> None:
+        self.window = window
+        self.resend_after = resend_after
+        self.books = Ledger()
+        self.next_number = 1
+        self._waiting: deque[Message] = deque()
+        self._answers: deque[Message] = deque()
+        self._unacked: deque[Message] = deque()
+        self._calls = 0
+        self._call_bytes = 0
+        self._peer = Ack()
+        self._withdrawn = 0
+        self._resend = False
+        self._progress = 0.0
+
+    def add(self, message: Message) -> None:
+        """Take a message; a call waits here until the window has room for it."""
+        self.books.bytes += message.body.size
+        if message.is_call:
+            self.books.sent += 1
+            self._waiting.append(message)
+        else:
+            self._answers.append(message)
+
+    def has_room(self, size: int) -> bool:
+        """Tell whether a call of this size would leave at once."""
+        return not self._waiting and self._fits(size)
+
+    def _fits(self, size: int) -> bool:
+        calls = self._calls - self._peer.settled
+        held = self._call_bytes - self._peer.bytes
+        return calls == 0 or (calls < self.window.messages and held + size <= self.window.bytes)
+
+    def take(self, now: float) -> tuple[int, tuple[Message, ...]]:
+        """Return the number of the first message that is to go now, and all that go with it."""
+        if self._resend:
+            self._resend = False
+            self._progress = now
+            return self.next_number - len(self._unacked), tuple(self._unacked)
+        first = self.next_number
+        taken: list[Message] = []
+        size = 0
+        while size < PACKET_BYTES and (message := self._admit()) is not None:
+            size += len(message.body.data)
+            taken.append(message)
+        if taken:
+            if not self._unacked:
+                self._progress = now
+            self.next_number += len(taken)
+            self._unacked.extend(taken)
+        return first, tuple(taken)
+
+    def _admit(self) -> Message | None:
+        """Return what may leave next: answers were paid for by their ask, calls wait for room."""
+        if self._answers:
+            return self._answers.popleft()
+        if not self._waiting or not self._fits(self._waiting[0].body.size):
+            return None
+        message = self._waiting.popleft()
+        self._calls += 1
+        self._call_bytes += message.body.size
+        if message.admitted is not None:
+            message.admitted()
+        return message
+
+    def acknowledge(self, ack: Ack, now: float) -> None:
+        """Book what the other side has done; raises ValueError if it claims more than was sent."""
+        if ack.received >= self.next_number or ack.settled > self._calls:
+            raise ValueError(
+                f"messages up to {ack.received} and {ack.settled} calls are acknowledged, but "
+                f"{self.next_number - 1} and {self._calls} were sent"
+            )
+        first = self.next_number - len(self._unacked)
+        for _ in range(ack.received + 1 - first):
+            self._unacked.popleft()
+            self._progress = now
+        if ack.settled >= self._peer.settled:
+            self._peer = ack
+            self._book_losses()
+
+    def _book_losses(self) -> None:
+        self.books.handled = self._peer.handled
+        self.books.dropped = Counter(self._peer.dropped)
+        if self._withdrawn:
+            self.books.dropped["cancelled"] += self._withdrawn
+
+    def withdraw(self, number: int) -> bool:
+        """Take back a call that has not left yet, booked as dropped; tell whether that was so."""
+        for message in self._waiting:
+            if message.number == number:
+                self._waiting.remove(message)
+                self._withdrawn += 1
+                self._book_losses()
+                return True
+        return False
+
+    def lost(self) -> None:
+        """Send again, with the next packet, all that was not acknowledged."""
+        self._resend = bool(self._unacked)
+
+    def overdue(self, now: float) -> bool:
+        """Tell whether nothing was acknowledged for so long that it is to be sent again."""
+        late = self.resend_after is not None and now - self._progress >= self.resend_after
+        return late and bool(self._unacked)
+
+    def close(self) -> None:
+        """Give up a receiver that is dead: what it had not settled has an unknown outcome."""
+        self.books.unknown += self.books.in_flight
+        for queue in (self._waiting, self._answers, self._unacked):
+            queue.clear()
+        self._resend = False
+
+    @property
+    def can_go(self) -> bool:
+        """Whether anything may leave now."""
+        if self._resend or self._answers:
+            return True
+        return bool(self._waiting) and self._fits(self._waiting[0].body.size)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether all that was sent is settled and nothing waits to leave."""
+        return not (self._waiting or self._answers or self.books.in_flight)

@@ -1,0 +1,44 @@
+"""What the two sides of a link say to each other, whatever carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tether.actors.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a receiver holds for one sender: messages and bytes; one larger is let in alone."""
+
+    messages: int = 64
+    bytes: int = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """What the receiving side has done so far; it only grows, so the newest one says all.
+
+    `received` is the number of the last message that came without a gap; `handled` and `dropped`
+    count calls, `bytes` is their size.
+    """
+
+    received: int = 0
+    handled: int = 0
+    bytes: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> int:
+        """Return how many calls were handled or dropped."""
+        return self.handled + sum(self.dropped.values()) if self.dropped else self.handled
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """Consecutive messages from number `first` on, and what came of the other direction."""
+
+    first: int
+    messages: tuple[Message, ...]
+    ack: Ack

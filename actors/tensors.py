@@ -1,0 +1,150 @@
+"""Tensors and arrays as raw bytes: the one place that knows torch and numpy, met lazily."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tether.actors.assembly import Take
+from tether.actors.message import Part
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Lendable = Callable[[int], bool]
+"""Whether memory that begins at this address may be read in place instead of being copied."""
+
+DTYPES = frozenset(
+    {
+        *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
+        *("float16", "bfloat16", "float32", "float64", "complex32", "complex64", "complex128"),
+        *("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"),
+        "float4_e2m1fn_x2",
+    }
+)
+ARRAY_KINDS = "biufc"
+WORTH_REUSE = 64 << 10
+"""Bytes from which a copy is put in reused memory: malloc maps fresh pages for larger ones."""
+
+
+def is_tensor(value: object) -> bool:
+    """Tell a torch tensor, without importing torch for it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def is_array(value: object) -> bool:
+    """Tell a numpy array, without importing numpy for it."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def tensor_part(
+    tensor: Tensor, lendable: Lendable, take: Take | None
+) -> tuple[str, list[int], Part]:
+    """Return dtype, shape and the part of a tensor: lent in place, or a copy in memory of `take`.
+
+    Raises TypeError for tensors that are not dense or have a dtype of no fixed width.
+    """
+    import torch
+
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if tensor.layout is not torch.strided or dtype not in DTYPES or tensor.is_quantized:
+        raise TypeError(
+            f"a {tensor.layout} tensor of {tensor.dtype} does not travel; a dense one does: "
+            "send its parts, or .to_dense()"
+        )
+    address = 0
+    sent = tensor.detach()
+    if sent.device.type == "cpu" and sent.is_contiguous() and _plain(sent):
+        start = sent.untyped_storage().data_ptr()
+        address = start if lendable(start) else 0
+    if not address:
+        sent = _copied(sent, take)
+    return dtype, list(tensor.shape), Part(sent.nbytes, value=sent, address=address)
+
+
+def _plain(tensor: Tensor) -> bool:
+    return not (tensor.is_conj() or tensor.is_neg())
+
+
+def _copied(tensor: Tensor, take: Take | None) -> Tensor:
+    import torch
+
+    if take is None or tensor.nbytes < WORTH_REUSE:
+        copy = torch.empty(tensor.shape, dtype=tensor.dtype)
+    else:
+        memory = torch.from_numpy(take(tensor.nbytes))
+        copy = memory[: tensor.nbytes].view(tensor.dtype).view(tensor.shape)
+    return copy.copy_(tensor.resolve_conj().resolve_neg())
+
+
+def array_part(array: Any) -> tuple[str, list[int], Part]:
+    """Return dtype, shape and the part of an array, copied; raise TypeError for Python objects."""
+    import numpy as np
+
+    if array.dtype.kind not in ARRAY_KINDS:
+        raise TypeError(
+            f"an array of dtype {array.dtype} does not travel; one of bool, int, uint, float or "
+            "complex does"
+        )
+    sent = np.array(array, order="C", copy=True)
+    sent.flags.writeable = True
+    return sent.dtype.str, list(sent.shape), Part(sent.nbytes, value=sent)
+
+
+def raw(part: Part) -> memoryview:
+    """Return the bytes of a part, in place."""
+    value = part.memory if part.value is None else part.value
+    if is_tensor(value):
+        import torch
+
+        value = value.reshape(-1).view(torch.uint8).numpy()
+    elif value.nbytes:
+        value = value.reshape(-1).view("u1")
+    return memoryview(value).cast("B") if part.nbytes else memoryview(b"")
+
+
+def rebuilt_tensor(dtype: str, shape: list[int], part: Part, device: str) -> Tensor:
+    """Return the tensor a part stands for, on `device`; raise ValueError if it lies."""
+    import torch
+
+    if dtype not in DTYPES or not hasattr(torch, dtype):
+        raise ValueError(f"a tensor of dtype {dtype!r} is announced, which torch does not have")
+    if part.value is not None:
+        return part.value.detach().to(device)  # type: ignore[no-any-return]
+    kind: torch.dtype = getattr(torch, dtype)
+    _check_size(shape, kind.itemsize, part.nbytes)
+    flat = torch.from_numpy(part.memory)[: part.nbytes].view(kind)
+    return flat.view(shape).to(device)
+
+
+def rebuilt_array(dtype: str, shape: list[int], part: Part) -> Any:
+    """Return the array a part stands for; raise ValueError if it lies."""
+    import numpy as np
+
+    if part.value is not None:
+        return part.value.view()
+    kind = np.dtype(dtype)
+    if kind.kind not in ARRAY_KINDS:
+        raise ValueError(f"an array of dtype {dtype!r} is announced, which does not travel")
+    _check_size(shape, kind.itemsize, part.nbytes)
+    return part.memory[: part.nbytes].view(kind).reshape(shape)
+
+
+def _check_size(shape: list[int], itemsize: int, nbytes: int) -> None:
+    count = itemsize
+    for size in shape:
+        count *= size
+    if count != nbytes or any(size < 0 for size in shape):
+        raise ValueError(
+            f"shape {shape} of {itemsize}-byte items needs {count} bytes, not {nbytes}"
+        )
+
+
+def inline_memory(data: bytes) -> Any:
+    """Return small received bytes as writable memory of their own."""
+    import numpy as np
+
+    return np.frombuffer(bytearray(data or b"\0"), np.uint8)

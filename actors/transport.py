@@ -1,0 +1,45 @@
+"""How frames get from one process to another: the interface every world's network implements."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Receiver(Protocol):
+    """Who takes in what a transport brings."""
+
+    def frame(self, data: bytes) -> None:
+        """Take a frame of packets in."""
+        ...
+
+    def chunk(self, header: bytes, data: memoryview) -> None:
+        """Take a chunk of a large part in; `data` is only valid during the call."""
+        ...
+
+    def connected(self, process: str) -> None:
+        """Say that a connection was made anew: what was under way may be lost."""
+        ...
+
+
+class Transport(Protocol):
+    """A network between named processes. It may lose, double and reorder what it carries."""
+
+    resend_after: float | None
+    """Seconds without acknowledgement after which links resend; None where only a broken
+    connection loses anything, which `Receiver.connected` tells."""
+
+    async def start(self, receiver: Receiver) -> None:
+        """Begin to take in what comes."""
+        ...
+
+    def send(self, process: str, frame: bytes) -> None:
+        """Carry a frame of at most 8 MiB to a process: control, never behind bulk."""
+        ...
+
+    def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
+        """Carry a chunk of a large part; `data` is not written until it has left."""
+        ...
+
+    async def close(self, linger: float) -> None:
+        """Let what is queued leave for at most `linger` seconds, then end."""
+        ...

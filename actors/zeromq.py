@@ -1,0 +1,191 @@
+"""ZeroMQ as transport: a DEALER for each peer, a ROUTER for all, control apart from bulk.
+
+Each process listens on two ROUTER sockets and speaks to each peer through two DEALER sockets, so
+a connection has one direction, and nothing is ever sent through a ROUTER, which may drop silently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from tether.actors.pump import Pump
+from tether.actors.transport import Receiver
+
+MAX_FRAME = 16 << 20
+"""Bytes beyond which ZeroMQ cuts a peer off: no frame of ours exceeds 8 MiB."""
+CONTROL_HWM = 1000
+BULK_HWM = 4
+"""Chunks of 1 MiB that ZeroMQ may hold for a peer: it counts messages, not bytes."""
+
+log = logging.getLogger("tether")
+
+
+class Peer:
+    """The two sockets through which one other process is spoken to."""
+
+    def __init__(self, control: Pump, bulk: Pump, monitor: Pump) -> None:
+        self.control = control
+        self.bulk = bulk
+        self.monitor = monitor
+        self.connections = 0
+
+    def close(self, linger: float) -> None:
+        """Close all three sockets."""
+        self.control.socket.disable_monitor()
+        self.monitor.close(0)
+        self.control.close(linger)
+        self.bulk.close(linger)
+
+
+class ZeroMQ:
+    """The network of one process: `addresses` gives each process's control and bulk endpoint."""
+
+    resend_after: float | None = None
+    """ZeroMQ loses messages only with a connection, and its monitor tells when a new one stands."""
+
+    def __init__(
+        self,
+        process: str,
+        incarnation: int,
+        addresses: Mapping[str, tuple[str, str]],
+        *,
+        heartbeat: float = 1.0,
+        unreachable: float = 5.0,
+    ) -> None:
+        self.process = process
+        self.addresses = addresses
+        self.foreign = 0
+        self._identity = f"{process}/{incarnation}".encode()
+        self._heartbeat = round(heartbeat * 1000)
+        self._timeout = round(unreachable * 1000)
+        self._context = zmq.Context()
+        self._peers: dict[str, Peer] = {}
+        self._listeners: list[Pump] = []
+        self._receiver: Receiver | None = None
+
+    async def start(self, receiver: Receiver) -> None:
+        """Listen on this process's own two endpoints."""
+        self._receiver = receiver
+        control, bulk = self.addresses[self.process]
+        self._listeners = [
+            Pump(self._listener(control, CONTROL_HWM), self._take_frame),
+            Pump(self._listener(bulk, BULK_HWM), self._take_chunk),
+        ]
+
+    def _listener(self, address: str, hwm: int) -> zmq.Socket[bytes]:
+        socket = self._socket(zmq.ROUTER, hwm)
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        socket.bind(address)
+        return socket
+
+    def _socket(self, kind: int, hwm: int) -> zmq.Socket[bytes]:
+        socket = self._context.socket(kind)
+        for option, value in (
+            (zmq.LINGER, 0),
+            (zmq.SNDHWM, hwm),
+            (zmq.RCVHWM, hwm),
+            (zmq.MAXMSGSIZE, MAX_FRAME),
+            (zmq.HEARTBEAT_IVL, self._heartbeat),
+            (zmq.HEARTBEAT_TIMEOUT, self._timeout),
+            (zmq.HEARTBEAT_TTL, self._timeout),
+            (zmq.HANDSHAKE_IVL, self._timeout),
+            (zmq.RECONNECT_IVL, 20),
+            (zmq.RECONNECT_IVL_MAX, 1000),
+            (zmq.TCP_KEEPALIVE, 1),
+        ):
+            socket.setsockopt(option, value)
+        return socket
+
+    def _peer(self, process: str) -> Peer:
+        peer = self._peers.get(process)
+        if peer is None:
+            control, bulk = self.addresses[process]
+            dealer = self._socket(zmq.DEALER, CONTROL_HWM)
+            events = dealer.get_monitor_socket(
+                zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+            )
+            peer = self._peers[process] = Peer(
+                self._speaker(dealer, control),
+                self._speaker(self._socket(zmq.DEALER, BULK_HWM), bulk),
+                Pump(events, lambda parts: self._observe(process, parts)),
+            )
+        return peer
+
+    def _speaker(self, socket: zmq.Socket[bytes], address: str) -> Pump:
+        socket.setsockopt(zmq.IDENTITY, self._identity)
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        socket.connect(address)
+        return Pump(socket, self._refuse)
+
+    def send(self, process: str, frame: bytes) -> None:
+        """Queue a frame of control for a process."""
+        self._peer(process).control.send(frame)
+
+    def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
+        """Queue a chunk for a process; it is copied when ZeroMQ has room for it."""
+        self._peer(process).bulk.send(header, data)
+
+    def _take_frame(self, parts: list[zmq.Frame]) -> None:
+        if len(parts) != 2 or self._receiver is None:
+            self._refuse(parts)
+            return
+        self._receiver.frame(parts[1].bytes)
+
+    def _take_chunk(self, parts: list[zmq.Frame]) -> None:
+        if len(parts) != 3 or self._receiver is None:
+            self._refuse(parts)
+            return
+        self._receiver.chunk(parts[1].bytes, parts[2].buffer)
+
+    def _refuse(self, parts: list[zmq.Frame]) -> None:
+        """Count a message that has not the shape of any of ours."""
+        self.foreign += 1
+        log.warning("%s: a message of %d frames was refused", self.process, len(parts))
+
+    def _observe(self, process: str, parts: list[zmq.Frame]) -> None:
+        """Follow a connection: after a broken one, what was under way is sent again."""
+        event = parse_monitor_message([part.bytes for part in parts])["event"]
+        peer = self._peers.get(process)
+        if peer is None or self._receiver is None:
+            return
+        if event == zmq.EVENT_DISCONNECTED:
+            log.info("%s: the connection to %s broke", self.process, process)
+            return
+        peer.connections += 1
+        if peer.connections > 1:
+            self._receiver.connected(process)
+
+    def drop(self, process: str) -> None:
+        """Forget a process that is dead, and what is queued for it."""
+        peer = self._peers.pop(process, None)
+        if peer is not None:
+            peer.close(0)
+
+    async def close(self, linger: float) -> None:
+        """Give what is queued `linger` seconds to leave, then end; remove our own socket files."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + linger
+        while self._queued() and loop.time() < end:
+            await asyncio.sleep(0.005)
+        for peer in self._peers.values():
+            peer.close(linger)
+        self._peers.clear()
+        for listener in self._listeners:
+            listener.close(0)
+        self._context.term()
+        self._remove_files()
+
+    def _queued(self) -> bool:
+        return any(len(peer.control) or len(peer.bulk) for peer in self._peers.values())
+
+    def _remove_files(self) -> None:
+        for address in self.addresses[self.process]:
+            if address.startswith("ipc://"):
+                Path(address.removeprefix("ipc://")).unlink(missing_ok=True)

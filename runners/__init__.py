@@ -1,0 +1,1 @@
+"""Runners: wiring files, processes, worlds and the command line."""
