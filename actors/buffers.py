@@ -26,11 +26,11 @@ def buffer(shape: int | tuple[int, ...], dtype: dtype | None = None) -> Tensor:
         return torch.empty(shape, dtype=dtype)
     if here.cell.device != "cpu":
         tensor = torch.empty(shape, dtype=dtype, device=here.cell.device)
-        here.buffers.add(tensor.untyped_storage().data_ptr())
+        here.gave(tensor.untyped_storage().data_ptr())
         return tensor
     nbytes = dtype.itemsize * _count(shape)
     memory = here.cell.pool.take(max(nbytes, 1))
-    here.buffers.add(memory.ctypes.data)
+    here.gave(memory.ctypes.data)
     return torch.from_numpy(memory)[:nbytes].view(dtype).view(shape)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tether.actors.memory import Pool
     from tether.actors.message import Body
 
-TURNS = 64
+TURNS = 16
 """Messages handled in a row before the loop gets its turn."""
 CYCLE_AFTER = 1.0
 """Seconds a call may wait for a handler that itself waits for it, before it is called a cycle."""
@@ -117,8 +117,10 @@ class Cell:
         return True
 
     async def stop_life(self) -> None:
-        """Cancel `run()` and wait for its end; messages are still handled."""
+        """Cancel `run()` and wait for its end and its thread's; messages are still handled."""
         await _cancelled(self._tasks[1:])
+        if self._executor is not None:
+            await asyncio.wrap_future(self._executor.submit(_nothing))
 
     async def stop(self) -> None:
         """Cancel all the actor does."""
@@ -198,6 +200,10 @@ class Cell:
             await errand.function(*errand.args)
         except Exception:
             log.exception("%s: %s failed", self.name, errand.function.__qualname__)
+
+
+def _nothing() -> None:
+    """Stand at the end of a thread's queue."""
 
 
 async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import sys
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol
@@ -36,8 +37,9 @@ class Clock(Protocol):
 class SystemClock:
     """The real world's clock, chance and threads."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, threads: int = 1) -> None:
         self.seed = seed
+        self.threads = threads
 
     def now(self) -> float:
         """Return the monotonic clock, in seconds."""
@@ -57,4 +59,11 @@ class SystemClock:
 
     def executor(self, name: str) -> Executor:
         """Return a pool of one thread, named after the actor."""
-        return ThreadPoolExecutor(1, thread_name_prefix=name)
+        return ThreadPoolExecutor(1, name, _limit_torch, (self.threads,))
+
+
+def _limit_torch(threads: int) -> None:
+    """Hold torch to its threads: it counts them anew for every thread that uses it."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)

@@ -17,6 +17,9 @@ INLINE = 16 << 10
 
 TUPLE, TENSOR, ARRAY, REF, GROUP, RECORD, INTEGER = range(1, 8)
 
+_PLAIN = msgpack.Packer(strict_types=True)
+"""For what needs no extension, which is most of what is small: making a Packer costs the most."""
+
 Records = Mapping[str, type]
 """Dataclasses and NamedTuples a handler's signature names, by class name."""
 
@@ -33,7 +36,10 @@ def encode(
 
     Large copies are put in memory of `take`. Raises TypeError naming what does not travel.
     """
-    encoder = _Encoder(lendable, take)
+    try:
+        return Body(_PLAIN.pack(value))
+    except (TypeError, OverflowError):
+        encoder = _Encoder(lendable, take)
     return Body(encoder.pack(value), tuple(encoder.parts))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,8 +19,18 @@ class Acting:
 
     cell: Cell
     chain: tuple[Link, ...] = ()
-    buffers: set[int] = field(default_factory=set)
+    buffers: set[int] | None = None
     """Addresses `buffer()` gave out here: an answer that lies there needs no snapshot."""
+
+    def gave(self, address: int) -> None:
+        """Note memory that was given out here."""
+        if self.buffers is None:
+            self.buffers = set()
+        self.buffers.add(address)
+
+    def owns(self, address: int) -> bool:
+        """Tell whether memory was given out here."""
+        return self.buffers is not None and address in self.buffers
 
 
 acting: ContextVar[Acting | None] = ContextVar("acting", default=None)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tether.actors import tensors
@@ -23,11 +21,8 @@ def checksums(body: Body) -> list[int]:
     return [zlib.crc32(tensors.raw(part)) for part in body.parts]
 
 
-@contextmanager
-def checked(body: Body, actor: str, handler: Handler) -> Iterator[None]:
-    """Raise RuntimeError when a handler writes into its arguments: they are only lent to it."""
-    before = checksums(body) if ON else None
-    yield
+def check_arguments(before: list[int] | None, body: Body, actor: str, handler: Handler) -> None:
+    """Raise RuntimeError when a handler wrote into its arguments: they are only lent to it."""
     if before is not None and checksums(body) != before:
         raise RuntimeError(
             f"{actor}: {handler.title} wrote into an argument, which is the sender's memory; "

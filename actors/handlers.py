@@ -31,7 +31,7 @@ class Batch:
     stack: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Handler:
     """One message of a class: its name, and whether callers wait for its handling."""
 
@@ -108,7 +108,7 @@ def batched(
 
 
 @cache
-def handlers(cls: Any) -> dict[str, Handler]:
+def handlers(cls: type) -> dict[str, Handler]:
     """Every message of a class: its public `async def` methods, by name."""
     found = {}
     for name in dir(cls):

@@ -22,8 +22,9 @@ class Inbound:
         self._expected = 1
         self._held: dict[int, Message] = {}
         self._assemblies: dict[int, Assembly] = {}
+        self.settled = 0
+        self.settled_bytes = 0
         self._handled = 0
-        self._bytes = 0
         self._dropped: Counter[str] = Counter()
 
     def accept(self, first: int, messages: tuple[Message, ...]) -> list[Message]:
@@ -78,7 +79,8 @@ class Inbound:
 
     def settle(self, message: Message, dropped: str | None = None) -> None:
         """Book a call that came in as handled, or as dropped for a reason."""
-        self._bytes += message.body.size
+        self.settled += 1
+        self.settled_bytes += message.body.size
         if dropped is None:
             self._handled += 1
         else:
@@ -87,7 +89,12 @@ class Inbound:
     @property
     def ack(self) -> Ack:
         """What this half has received and settled."""
-        return Ack(self._expected - 1, self._handled, self._bytes, dict(self._dropped))
+        return Ack(self.received, self._handled, self.settled_bytes, dict(self._dropped))
+
+    @property
+    def received(self) -> int:
+        """The number of the last message that came without a gap."""
+        return self._expected - 1
 
 
 def _is_empty(part: Part) -> bool:

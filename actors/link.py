@@ -11,9 +11,7 @@ from tether.actors.assembly import Take
 from tether.actors.inbound import Inbound
 from tether.actors.message import Message
 from tether.actors.outbound import Outbound
-from tether.actors.packet import Ack, Packet, Window
-
-UNSAID = Ack(received=-1)
+from tether.actors.packet import Packet, Window
 
 
 class Link:
@@ -26,16 +24,22 @@ class Link:
         self.window = window
         self.out = Outbound(window, resend_after)
         self.inward = Inbound(window, take)
-        self._said = Ack()
+        self._said_received = 0
+        self._said_settled = 0
+        self._said_bytes = 0
+        self._must_say = False
 
     def pull(self, now: float) -> Packet | None:
         """Return the next packet to carry, or None when there is nothing to say."""
         first, messages = self.out.take(now)
-        ack = self.inward.ack
-        if not messages and ack == self._said:
+        if not messages and not self.ack_is_new:
             return None
-        self._said = ack
-        return Packet(first, messages, ack)
+        inward = self.inward
+        self._said_received = inward.received
+        self._said_settled = inward.settled
+        self._said_bytes = inward.settled_bytes
+        self._must_say = False
+        return Packet(first, messages, inward.ack)
 
     def push(self, packet: Packet, now: float) -> list[Message]:
         """Take a packet in; return the messages that are now due, in order and never twice.
@@ -46,13 +50,13 @@ class Link:
         before = self.inward.duplicates
         due = self.inward.accept(packet.first, packet.messages)
         if self.inward.duplicates > before:
-            self._said = UNSAID
+            self._must_say = True
         return due
 
     def lost(self) -> None:
         """Say again, on a renewed connection, all that may not have come over."""
         self.out.lost()
-        self._said = UNSAID
+        self._must_say = True
 
     def resend_if_overdue(self, now: float) -> bool:
         """Say again what was not acknowledged for too long; tell whether that was so."""
@@ -64,12 +68,15 @@ class Link:
     @property
     def ack_is_due(self) -> bool:
         """Whether the sender may be waiting for it: half of its window is settled."""
-        ack = self.inward.ack
-        calls = ack.settled - self._said.settled
-        held = ack.bytes - self._said.bytes
+        calls = self.inward.settled - self._said_settled
+        held = self.inward.settled_bytes - self._said_bytes
         return calls * 2 >= self.window.messages or held * 2 >= self.window.bytes
 
     @property
     def ack_is_new(self) -> bool:
         """Whether there is anything to acknowledge."""
-        return self.inward.ack != self._said
+        return (
+            self._must_say
+            or self.inward.settled != self._said_settled
+            or self.inward.received != self._said_received
+        )

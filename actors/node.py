@@ -64,7 +64,7 @@ class Node:
             cell.actor = make()
         finally:
             acting.reset(token)
-        cell.handlers = handlers(type(cell.actor))
+        cell.handlers = handlers(cell.actor.__class__)
         self.cells[name] = cell
         cell.start()
         return cell
@@ -98,7 +98,7 @@ class Node:
         """Send an ask its answer, snapshotted unless it lies in a buffer of its handler."""
         if delivery.message.kind is Kind.ASK:
             try:
-                body = codec.encode(value, here.buffers.__contains__, self.pool.take)
+                body = codec.encode(value, here.owns, self.pool.take)
             except TypeError as error:
                 title = f"{type(cell.actor).__name__}.{delivery.message.method}"
                 raise TypeError(f"the answer of {title}: {error}") from None

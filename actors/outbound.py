@@ -23,6 +23,7 @@ class Outbound:
         self._waiting: deque[Message] = deque()
         self._answers: deque[Message] = deque()
         self._unacked: deque[Message] = deque()
+        self._waiting_bytes = 0
         self._calls = 0
         self._call_bytes = 0
         self._peer = Ack()
@@ -36,16 +37,17 @@ class Outbound:
         if message.is_call:
             self.books.sent += 1
             self._waiting.append(message)
+            self._waiting_bytes += message.body.size
         else:
             self._answers.append(message)
 
     def has_room(self, size: int) -> bool:
-        """Tell whether a call of this size would leave at once."""
-        return not self._waiting and self._fits(size)
+        """Tell whether a call of this size would leave with all that wait before it."""
+        return self._fits(size, len(self._waiting), self._waiting_bytes)
 
-    def _fits(self, size: int) -> bool:
-        calls = self._calls - self._peer.settled
-        held = self._call_bytes - self._peer.bytes
+    def _fits(self, size: int, before: int = 0, bytes_before: int = 0) -> bool:
+        calls = self._calls - self._peer.settled + before
+        held = self._call_bytes - self._peer.bytes + bytes_before
         return calls == 0 or (calls < self.window.messages and held + size <= self.window.bytes)
 
     def take(self, now: float) -> tuple[int, tuple[Message, ...]]:
@@ -74,6 +76,7 @@ class Outbound:
         if not self._waiting or not self._fits(self._waiting[0].body.size):
             return None
         message = self._waiting.popleft()
+        self._waiting_bytes -= message.body.size
         self._calls += 1
         self._call_bytes += message.body.size
         if message.admitted is not None:
@@ -97,8 +100,8 @@ class Outbound:
 
     def _book_losses(self) -> None:
         self.books.handled = self._peer.handled
-        self.books.dropped = Counter(self._peer.dropped)
-        if self._withdrawn:
+        if self._peer.dropped or self._withdrawn:
+            self.books.dropped = Counter(self._peer.dropped)
             self.books.dropped["cancelled"] += self._withdrawn
 
     def withdraw(self, number: int) -> bool:
@@ -106,6 +109,7 @@ class Outbound:
         for message in self._waiting:
             if message.number == number:
                 self._waiting.remove(message)
+                self._waiting_bytes -= message.body.size
                 self._withdrawn += 1
                 self._book_losses()
                 return True
@@ -125,6 +129,7 @@ class Outbound:
         self.books.unknown += self.books.in_flight
         for queue in (self._waiting, self._answers, self._unacked):
             queue.clear()
+        self._waiting_bytes = 0
         self._resend = False
 
     @property

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tether.actors import debug
 from tether.actors.context import Acting, acting, deadline
-from tether.actors.debug import checked
 from tether.actors.handlers import Batch, Handler
 from tether.actors.mailbox import Delivery
 
@@ -36,8 +36,9 @@ class Turn:
         cell.current = message
         try:
             args, kwargs = cell.desk.arguments(self.handler, message.body, cell.device)
-            with checked(message.body, cell.name, self.handler):
-                value = await self.handler.function(cell.actor, *args, **kwargs)
+            before = debug.checksums(message.body) if debug.ON else None
+            value = await self.handler.function(cell.actor, *args, **kwargs)
+            debug.check_arguments(before, message.body, cell.name, self.handler)
             cell.desk.answer(cell, delivery, value, here)
         except Exception as error:
             self.failed(delivery, error)

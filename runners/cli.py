@@ -1,0 +1,118 @@
+"""What a user types: `tether check | show | up | stop | plot`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tether.runners.check import checked, planned
+from tether.runners.problems import WiringError
+
+app = typer.Typer(
+    help="Train deep networks with actors: a protocol a file, a topology a wiring.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+WiringFile = Annotated[Path, typer.Argument(help="the wiring file (TOML)")]
+RunPath = Annotated[Path, typer.Argument(help="a run's directory")]
+Sets = Annotated[
+    list[str],
+    typer.Option("--set", help="override a key: --set worker.tau=20", metavar="KEY=VALUE"),
+]
+WRONG = 2
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; return its exit code. KeyboardInterrupt passes on."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except typer.Exit as end:
+        return end.exit_code
+    except (WiringError, OSError, ImportError, ValueError) as error:
+        print(f"tether: {error}", file=sys.stderr)
+        return WRONG
+    except Exception as error:
+        return shown(error)
+    return code if isinstance(code, int) else 0
+
+
+def shown(error: Exception) -> int:
+    """Show a wrong command line as typer does, and return its exit code; raise anything else."""
+    if not hasattr(error, "show") or not hasattr(error, "exit_code"):
+        raise error
+    error.show()
+    return int(error.exit_code)
+
+
+@app.command()
+def check(wiring: WiringFile, sets: Sets = []) -> int:  # noqa: B006 - typer reads it
+    """Check names, types and hosts; nothing is started."""
+    code, text = checked(wiring, sets)
+    print(text, file=sys.stderr if code else sys.stdout)
+    return code
+
+
+@app.command()
+def show(wiring: WiringFile, sets: Sets = []) -> int:  # noqa: B006 - typer reads it
+    """Draw the topology: who runs where, and who talks to whom by which transport."""
+    from rich.console import Console
+
+    from tether.runners.show import picture, table
+
+    plan = planned(wiring, sets)
+    console = Console()
+    console.print(table(plan))
+    console.print(picture(plan), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+@app.command()
+def up(
+    wiring: WiringFile,
+    sets: Sets = [],  # noqa: B006 - typer reads it
+    duration: Annotated[
+        str, typer.Option("--for", help="end after this long: 90, 60s, 5m, 2h", metavar="TIME")
+    ] = "",
+    directory: Annotated[
+        Path | None, typer.Option("--run", help="the run's directory [default: runs/NAME-TIME]")
+    ] = None,
+) -> int:
+    """Run a wiring on this machine until every run() has ended."""
+    from tether.runners.launch import launch
+
+    seconds = parsed_duration(duration) if duration else None
+    return launch(wiring, planned(wiring, sets), sets, seconds, directory)
+
+
+@app.command()
+def stop(run: RunPath) -> int:
+    """End a run in good order: mailboxes drain, final states are kept."""
+    from tether.runners.stop import stop_run
+
+    print(stop_run(run))
+    return 0
+
+
+@app.command()
+def plot(run: RunPath) -> int:
+    """Draw a run's curves as RUN/plot.png."""
+    from tether.runners.plot import plot as draw
+
+    print(draw(run))
+    return 0
+
+
+def parsed_duration(text: str) -> float:
+    """Return the seconds of a time like 90, 60s, 5m, 2h or 1d."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no time; 90, 60s, 5m, 2h and 1d are")
+    return float(found[1]) * UNITS[found[2]]

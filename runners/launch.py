@@ -1,0 +1,73 @@
+"""Start a checked plan from the command line, show it, and sum it up."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tether.runners.environment import visible_gpus
+from tether.runners.folder import RunFolder
+from tether.runners.placement import missing_gpus
+from tether.runners.problems import WiringError
+from tether.runners.progress import Progress
+from tether.runners.spec import Plan
+from tether.runners.up import EXIT, Up
+
+
+def launch(
+    wiring: Path,
+    plan: Plan,
+    sets: Sequence[str],
+    duration: float | None,
+    directory: Path | None,
+) -> int:
+    """Run a plan to its end; return the exit code: 0, 1 if somebody failed, 130 interrupted."""
+    import uvloop
+    from rich.console import Console
+
+    refuse_what_is_not_here(plan)
+    folder = RunFolder.create(plan.run.name, directory)
+    keep_wiring(folder.path, wiring, sets, plan)
+    console = Console()
+    console.print(f"{plan.run.name}: run directory {folder.path}", highlight=False, soft_wrap=True)
+    with Progress(plan.run.name) as progress:
+        result = uvloop.run(Up(plan, folder, progress, duration).run())
+    if result.outcome != "interrupted":
+        finish(folder.path, console)
+    for text in filter(None, [result.reason, *result.problems]):
+        print(text, file=sys.stderr)
+    return EXIT[result.outcome]
+
+
+def refuse_what_is_not_here(plan: Plan) -> None:
+    """Raise WiringError when a plan wants hosts or GPUs this machine cannot give."""
+    if len(plan.hosts) > 1:
+        names = ", ".join(plan.hosts)
+        raise WiringError([f"[hosts]: {names} are several, but this version runs on one host"])
+    problems = missing_gpus(plan, len(visible_gpus()))
+    if problems:
+        raise WiringError(problems)
+
+
+def keep_wiring(run: Path, wiring: Path, sets: Sequence[str], plan: Plan) -> None:
+    """Keep the wiring as it was run: the text, what --set changed, and what came of both."""
+    changed = "".join(f"# run with --set {text}\n" for text in sets)
+    (run / "wiring.toml").write_text(changed + wiring.read_text())
+    (run / "plan.json").write_text(json.dumps(plan.to_wire(), indent=1, default=str) + "\n")
+
+
+def finish(run: Path, console: object) -> None:
+    """Print the summary, and draw the curves if matplotlib is here."""
+    from rich.console import Console
+
+    from tether.runners.plot import plot
+    from tether.runners.summary import read_summary, render
+
+    assert isinstance(console, Console)
+    console.print(render(read_summary(run)))
+    try:
+        plot(run)
+    except (ImportError, ValueError) as error:
+        print(f"no plot: {error}", file=sys.stderr)

@@ -1,0 +1,52 @@
+"""A log an actor: what it prints goes to its own file, though many share a process."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from tether.actors.context import acting
+
+
+class ActorLog(io.TextIOBase):
+    """Writes to the log of whichever actor is acting, else to the process's."""
+
+    def __init__(self, folder: Path, process: TextIO) -> None:
+        self._folder = folder
+        self._process = process
+        self._files: dict[str, TextIO] = {}
+
+    def writable(self) -> bool:
+        """Say that this stream is written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Write to the acting actor's log."""
+        return self._stream().write(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        self._stream().flush()
+
+    def _stream(self) -> TextIO:
+        here = acting.get()
+        if here is None:
+            return self._process
+        name = here.cell.name
+        if name not in self._files:
+            self._files[name] = log_path(self._folder, name).open("a", buffering=1)
+        return self._files[name]
+
+
+def log_path(folder: Path, actor: str) -> Path:
+    """Return where an actor's log is kept."""
+    return folder / f"{actor.replace('/', '-')}.log"
+
+
+def log_to_actors(folder: Path, actors: list[str]) -> None:
+    """Give each actor of this process its own log; one that is alone has the process's."""
+    if len(actors) > 1:
+        sys.stdout = ActorLog(folder, sys.stdout)
+        sys.stderr = ActorLog(folder, sys.stderr)

@@ -1,0 +1,149 @@
+"""`tether up`: run a wiring file on this machine, show it, and leave a run directory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from tether.actors.clock import SystemClock
+from tether.runners.conductor import Audience, Conductor, Result
+from tether.runners.environment import child_environment
+from tether.runners.folder import RunFolder
+from tether.runners.members import Child, Member
+from tether.runners.metrics import MetricsFile
+from tether.runners.sockets import SocketFolder
+from tether.runners.spec import Plan
+from tether.runners.summary import ActorRecord, summarise
+
+EXIT = {"finished": 0, "stopped": 0, "failed": 1, "interrupted": 130}
+
+
+class Recorder:
+    """Writes down what a run reports, and passes it on to whoever shows it."""
+
+    def __init__(self, metrics: MetricsFile, show: Audience) -> None:
+        self.metrics = metrics
+        self.show = show
+        self.accuracy: float | None = None
+
+    def started(self, actor: str, pid: int) -> None:
+        """See an actor made."""
+        self.show.started(actor, pid)
+
+    def reported(
+        self, actor: str, t: float, step: int | None, metrics: Mapping[str, float]
+    ) -> None:
+        """Write a report down."""
+        self.metrics.append(t, actor, step, metrics)
+        self.accuracy = metrics.get("accuracy", self.accuracy)
+        self.show.reported(actor, t, step, metrics)
+
+    def traffic(self, actor: str, messages: int, bytes: int) -> None:  # noqa: A002 - the unit
+        """See what an actor has sent so far."""
+        self.metrics.flush()
+        self.show.traffic(actor, messages, bytes)
+
+    def ended(self, actor: str) -> None:
+        """See an actor's `run()` end."""
+        self.show.ended(actor)
+
+
+def children(
+    plan: Plan, folder: RunFolder, addresses: Mapping[str, tuple[str, str]], run: str
+) -> list[Member]:
+    """Return the processes of this host's share of a plan, not yet started.
+
+    `run` is the token all frames of the run bear.
+    """
+    order = {
+        "plan": plan.to_wire(),
+        "addresses": dict(addresses),
+        "run": run,
+        "state": str(folder.states.path),
+        "logs": str(folder.logs),
+    }
+    return [
+        Child(
+            name,
+            [spec.name for spec in specs],
+            {**order, "process": name},
+            folder.logs / f"{name if len(specs) > 1 else specs[0].name.replace('/', '-')}.log",
+            child_environment(specs),
+        )
+        for name, specs in plan.processes(plan.home).items()
+    ]
+
+
+@dataclass(slots=True)
+class Up:
+    """One run on this machine, from its plan to its summary."""
+
+    plan: Plan
+    folder: RunFolder
+    show: Audience
+    duration: float | None = None
+
+    async def run(self) -> Result:
+        """Run it; whatever happens, no process and no socket file is left."""
+        sockets = SocketFolder()
+        metrics = MetricsFile(self.folder.path / "metrics.jsonl")
+        self.folder.write_agent(os.getpid())
+        try:
+            recorder = Recorder(metrics, self.show)
+            addresses = sockets.addresses(self.plan.processes(self.plan.home))
+            members = children(self.plan, self.folder, addresses, SystemClock().token())
+            conductor = Conductor(self.plan, members, recorder)
+            with obeyed_signals(conductor):
+                result = await conducted(conductor, self.duration)
+            self._summarise(result, recorder.accuracy)
+            return result
+        finally:
+            metrics.close()
+            sockets.remove()
+            self.folder.remove_agent()
+
+    def _summarise(self, result: Result, accuracy: float | None) -> None:
+        summary = summarise(
+            result.outcome,
+            [cast("ActorRecord", record) for record in result.records.values()],
+            seconds=result.seconds,
+            reason="; ".join(filter(None, [result.reason, *result.problems])),
+            accuracy=accuracy,
+        )
+        summary.write(self.folder.path)
+
+
+async def conducted(conductor: Conductor, duration: float | None) -> Result:
+    """Conduct a run to its end, and end it too when something unforeseen is raised."""
+    try:
+        if await conductor.start():
+            return await conductor.finish(duration)
+    except BaseException:
+        conductor.stop()
+        await conductor.close()
+        raise
+    return await conductor.close()
+
+
+@contextlib.contextmanager
+def obeyed_signals(conductor: Conductor) -> Iterator[None]:
+    """Let Ctrl-C interrupt the run, `tether stop` end it, and a second Ctrl-C kill it."""
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.add_signal_handler(signal.SIGINT, conductor.kill)
+        conductor.interrupt()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    loop.add_signal_handler(signal.SIGTERM, conductor.stop)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)

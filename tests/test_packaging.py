@@ -1,0 +1,109 @@
+"""What is published can be installed, and works without the checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("actors", "protocols", "runners")
+UNPUBLISHED = shutil.ignore_patterns(
+    ".git", ".venv", "build", "dist", "runs", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis"
+)
+
+
+def run(*command: str | Path, folder: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the wheel, built from the sdist, and the sdist."""
+    copy = tmp_path_factory.mktemp("published") / "tether"
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=UNPUBLISHED)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", "dist", folder=copy)
+    return copy / "dist"
+
+
+@pytest.fixture(scope="module")
+def wheel(published: Path) -> Path:
+    (path,) = published.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` of an environment that has the wheel, and of this one only the dependencies."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, symlinks=True)
+    python = folder / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    run(*pip, "--no-index", "--no-deps", "--no-compile", wheel, folder=folder)
+    # What lies in a path of a .pth file is found, except by that folder's own .pth files.
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder / "bin"
+
+
+def test_the_wheel_holds_the_three_folders_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+
+    source = wheel.parent.parent
+    files = [*source.glob("*/*.py"), *source.glob("*/py.typed")]
+    inside = (path.relative_to(source) for path in files)
+    assert names == {f"tether/{path}" for path in inside if path.parts[0] in FOLDERS}
+
+
+def test_the_wheel_carries_its_licence_and_its_types(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert {f"tether/{folder}/py.typed" for folder in FOLDERS} <= set(names)
+
+
+def test_the_sdist_can_be_tested_and_has_no_links(published: Path) -> None:
+    (path,) = published.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        members = archive.getmembers()
+
+    names = {member.name.partition("/")[2] for member in members}
+    assert {"LICENSE", "README.md", "Makefile", "tests/conftest.py", "actors/ref.py"} <= names
+    assert [member.name for member in members if member.issym() or member.islnk()] == []
+
+
+def test_the_index_would_accept_both(published: Path) -> None:
+    files = sorted(published.iterdir())
+
+    said = run(sys.executable, "-m", "twine", "check", "--strict", *files, folder=published)
+
+    assert said.count("PASSED") == 2
+
+
+def test_the_wheel_works_without_the_checkout(installed: Path) -> None:
+    code = "import tether.actors, tether.protocols, tether.runners; print(tether.actors.__file__)"
+
+    said = run(installed / "python", "-c", code, folder=installed)
+
+    assert Path(said.strip()).is_relative_to(installed.parent)
+
+
+def test_the_command_of_the_wheel_says_what_it_can_do(installed: Path) -> None:
+    said = run(installed / "tether", "--help", folder=installed)
+
+    assert all(command in said for command in ("check", "show", "up", "plot", "stop"))
