@@ -12,7 +12,7 @@ from tether.actors.errors import CallCycle
 from tether.actors.handlers import Handler
 from tether.actors.mailbox import Delivery, Errand, Mailbox
 from tether.actors.message import Message
-from tether.actors.turn import BatchTurn, Turn
+from tether.actors.turn import BatchTurn, Turn, ours
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -198,7 +198,8 @@ class Cell:
         deadline.set(None)
         try:
             await errand.function(*errand.args)
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            ours(error)
             log.exception("%s: %s failed", self.name, errand.function.__qualname__)
 
 

@@ -106,7 +106,7 @@ def unpack_frame(data: bytes, now: float) -> Frame:
             [_unpacked(packet, now) for packet in packets],
             [Cancel(_text(s), _text(t), _whole(number)) for s, t, number in cancels],
         )
-    except (TypeError, KeyError, msgpack.UnpackException, RecursionError) as error:
+    except (TypeError, AttributeError, OverflowError, msgpack.UnpackException) as error:
         raise ValueError(f"a frame of {len(data)} bytes is malformed: {error!r}") from error
 
 

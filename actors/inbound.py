@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from tether.actors.assembly import Assembly, Take
@@ -76,6 +77,12 @@ class Inbound:
             return False
         assembly.fill(parts)
         return True
+
+    def withdraw(self, number: int) -> None:
+        """Let a call nobody waits for any more expire, whose parts are still on their way."""
+        for message in self._held.values():
+            if message.is_call and message.number == number:
+                message.deadline = -math.inf
 
     def settle(self, message: Message, dropped: str | None = None) -> None:
         """Book a call that came in as handled, or as dropped for a reason."""

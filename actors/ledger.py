@@ -29,7 +29,7 @@ class Ledger:
         return {
             "sent": self.sent,
             "handled": self.handled,
-            "dropped": dict(self.dropped),
+            "dropped": dict(+self.dropped),
             "unknown": self.unknown,
             "in_flight": self.in_flight,
             "bytes": self.bytes,

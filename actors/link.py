@@ -32,7 +32,7 @@ class Link:
     def pull(self, now: float) -> Packet | None:
         """Return the next packet to carry, or None when there is nothing to say."""
         first, messages = self.out.take(now)
-        if not messages and not self.ack_is_new:
+        if first and not messages and not self.ack_is_new:
             return None
         inward = self.inward
         self._said_received = inward.received
@@ -49,7 +49,7 @@ class Link:
         self.out.acknowledge(packet.ack, now)
         before = self.inward.duplicates
         due = self.inward.accept(packet.first, packet.messages)
-        if self.inward.duplicates > before:
+        if self.inward.duplicates > before or not packet.first:
             self._must_say = True
         return due
 

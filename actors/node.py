@@ -11,6 +11,7 @@ from tether.actors.cell import Cell
 from tether.actors.clock import Clock, SystemClock
 from tether.actors.context import Acting, acting
 from tether.actors.directory import Directory
+from tether.actors.errors import ActorGone
 from tether.actors.frames import Origin
 from tether.actors.handlers import Handler, handlers
 from tether.actors.mailbox import Delivery
@@ -75,10 +76,21 @@ class Node:
 
     def deliver(self, source: str, target: str, message: Message) -> None:
         """Take what a link delivers: a call to its actor, an answer to who asked."""
-        if message.is_call:
+        if not message.is_call:
+            self.calls.answered(source, target, message)
+        elif target in self.cells:
             self.cells[target].deliver(source, message)
         else:
-            self.calls.answered(source, target, message)
+            self._refuse(source, target, message)
+
+    def _refuse(self, source: str, target: str, message: Message) -> None:
+        """Book a call to an actor that does not run here as dropped, and tell its asker."""
+        if message.kind is Kind.ASK:
+            error = ActorGone(f"{target} does not run in {self.origin.process}")
+            where = f"in {self.origin.process}, {message.method}, called by {source}"
+            body = codec.encode(failures.plain(error, where))
+            self._reply(target, Delivery(source, message), Kind.FAILURE, body)
+        self.switch.settle(target, source, message, "absent")
 
     def withdraw(self, source: str, target: str, number: int) -> None:
         """Take the word that nobody waits for a call any more."""
@@ -157,5 +169,6 @@ class Node:
         """Stop all actors, then let go of the transport."""
         for cell in self.cells.values():
             await cell.stop()
+        self.switch.close()
         if self.transport is not None:
             await self.transport.close(linger)

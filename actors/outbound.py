@@ -28,7 +28,8 @@ class Outbound:
         self._call_bytes = 0
         self._peer = Ack()
         self._withdrawn = 0
-        self._resend = False
+        self._resend = 0
+        self._probe = False
         self._progress = 0.0
 
     def add(self, message: Message) -> None:
@@ -52,10 +53,8 @@ class Outbound:
 
     def take(self, now: float) -> tuple[int, tuple[Message, ...]]:
         """Return the number of the first message that is to go now, and all that go with it."""
-        if self._resend:
-            self._resend = False
-            self._progress = now
-            return self.next_number - len(self._unacked), tuple(self._unacked)
+        if self._resend or self._probe:
+            return self._again(now)
         first = self.next_number
         taken: list[Message] = []
         size = 0
@@ -67,6 +66,19 @@ class Outbound:
                 self._progress = now
             self.next_number += len(taken)
             self._unacked.extend(taken)
+        return first, tuple(taken)
+
+    def _again(self, now: float) -> tuple[int, tuple[Message, ...]]:
+        """Return what is to be sent again, a packet at a time; 0 asks what became of it all."""
+        self._progress = now
+        self._probe = False
+        first = self.next_number - self._resend if self._resend else 0
+        taken: list[Message] = []
+        size = 0
+        while self._resend and size < PACKET_BYTES:
+            taken.append(self._unacked[-self._resend])
+            size += len(taken[-1].body.data)
+            self._resend -= 1
         return first, tuple(taken)
 
     def _admit(self) -> Message | None:
@@ -94,6 +106,7 @@ class Outbound:
         for _ in range(ack.received + 1 - first):
             self._unacked.popleft()
             self._progress = now
+        self._resend = min(self._resend, len(self._unacked))
         if ack.settled >= self._peer.settled:
             self._peer = ack
             self._book_losses()
@@ -116,13 +129,19 @@ class Outbound:
         return False
 
     def lost(self) -> None:
-        """Send again, with the next packet, all that was not acknowledged."""
-        self._resend = bool(self._unacked)
+        """Send again, with the next packets, all that was not acknowledged; or ask about it."""
+        self._resend = len(self._unacked)
+        self._probe = self.open and not self._resend
 
     def overdue(self, now: float) -> bool:
         """Tell whether nothing was acknowledged for so long that it is to be sent again."""
         late = self.resend_after is not None and now - self._progress >= self.resend_after
-        return late and bool(self._unacked)
+        return late and self.open
+
+    @property
+    def open(self) -> bool:
+        """Whether the other side has still to acknowledge something."""
+        return bool(self._unacked) or self._calls > self._peer.settled
 
     def close(self) -> None:
         """Give up a receiver that is dead: what it had not settled has an unknown outcome."""
@@ -130,12 +149,13 @@ class Outbound:
         for queue in (self._waiting, self._answers, self._unacked):
             queue.clear()
         self._waiting_bytes = 0
-        self._resend = False
+        self._resend = 0
+        self._calls = self._peer.settled
 
     @property
     def can_go(self) -> bool:
         """Whether anything may leave now."""
-        if self._resend or self._answers:
+        if self._resend or self._probe or self._answers:
             return True
         return bool(self._waiting) and self._fits(self._waiting[0].body.size)
 

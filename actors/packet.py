@@ -37,7 +37,10 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """Consecutive messages from number `first` on, and what came of the other direction."""
+    """Consecutive messages from number `first` on, and what came of the other direction.
+
+    One whose `first` is 0 asks the other side to acknowledge anew.
+    """
 
     first: int
     messages: tuple[Message, ...]

@@ -62,6 +62,7 @@ class Switch:
         self._cancels: list[Cancel] = []
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     def link(self, local: str, remote: str) -> Link:
         """Return the link between an actor of this process and any other, made when first used."""
@@ -157,10 +158,11 @@ class Switch:
             raise RuntimeError(
                 f"{process} is another process, but {self.origin.process} has no transport"
             )
-        for batch in _batches(packets) or [[]]:
-            frame = Frame(self.origin, batch, cancels)
+        self._watch_over()
+        batches = _batches(packets) or [[]]
+        for batch in batches:
+            frame = Frame(self.origin, batch, cancels if batch is batches[-1] else [])
             self.transport.send(process, frames.pack_frame(frame, now))
-            cancels = []
             for pair, packet in batch:
                 for header, data in frames.chunks(self.origin.run, pair, packet):
                     self.transport.send_chunk(process, header, data)
@@ -188,13 +190,23 @@ class Switch:
             frame = frames.unpack_frame(data, now)
             if frame.origin.run != self.origin.run:
                 raise ValueError(f"a frame of run {frame.origin.run} came, which is not this one")
-            for pair, packet in frame.packets:
+        except ValueError as error:
+            self._refuse("frame", error)
+            return
+        for pair, packet in frame.packets:
+            try:
                 self._check(pair)
                 self._arrive(pair.target, pair.source, packet, now)
-            for cancel in frame.cancels:
-                self.inbox.withdraw(*cancel)
-        except (ValueError, LookupError) as error:
-            self._refuse("frame", error)
+            except (ValueError, LookupError) as error:
+                self._refuse("packet", error)
+        for cancel in frame.cancels:
+            self._withdraw(cancel)
+
+    def _withdraw(self, cancel: Cancel) -> None:
+        link = self.links.get((cancel.target, cancel.source))
+        if link is not None:
+            link.inward.withdraw(cancel.number)
+            self.inbox.withdraw(*cancel)
 
     def chunk(self, header: bytes, data: memoryview) -> None:
         """Take a chunk in: straight to its place in prepared memory."""
@@ -211,7 +223,7 @@ class Switch:
             for message in link.inward.due():
                 self._acknowledge(head.pair.target, head.pair.source, link)
                 self.inbox.deliver(head.pair.source, head.pair.target, message)
-        except (ValueError, LookupError) as error:
+        except (ValueError, LookupError, MemoryError) as error:
             self._refuse("chunk", error)
 
     def _check(self, pair: Pair) -> None:
@@ -237,6 +249,29 @@ class Switch:
             if self.directory.place(remote).process == process:
                 link.lost()
                 self._mark(local, remote, link)
+
+    def _watch_over(self) -> None:
+        """See to it that what a transport lost is sent again, if it does not tell by itself."""
+        after = self.transport.resend_after if self.transport else None
+        if after is not None and self._watch is None:
+            self._watch = self._loop.call_later(after, self._send_again)
+
+    def _send_again(self) -> None:
+        self._watch = None
+        now = self._loop.time()
+        for (local, remote), link in self.links.items():
+            if link.resend_if_overdue(now):
+                self._mark(local, remote, link)
+        if any(link.out.open for link in self.links.values()):
+            self._watch_over()
+
+    def close(self) -> None:
+        """Say what is left to say, and end all timers."""
+        self._dirty.update(self._lazy)
+        self._flush()
+        for timer in (self._timer, self._watch):
+            if timer is not None:
+                timer.cancel()
 
     def gone(self, actor: str) -> None:
         """Close the books with an actor that is dead."""

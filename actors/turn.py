@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("tether")
 
 
+def ours(error: BaseException) -> BaseException:
+    """Return what a handler raised; raise it on when it is the actor that is being cancelled."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error
+    return error
+
+
 class Turn:
     """One message handled."""
 
@@ -40,12 +48,12 @@ class Turn:
             value = await self.handler.function(cell.actor, *args, **kwargs)
             debug.check_arguments(before, message.body, cell.name, self.handler)
             cell.desk.answer(cell, delivery, value, here)
-        except Exception as error:
-            self.failed(delivery, error)
+        except (Exception, asyncio.CancelledError) as error:
+            self.failed(delivery, ours(error))
         finally:
             cell.current = None
 
-    def failed(self, delivery: Delivery, error: Exception) -> None:
+    def failed(self, delivery: Delivery, error: BaseException) -> None:
         """Send the failure home; where nobody waits for it, log it."""
         if self.handler.oneway:
             log.error(
@@ -120,9 +128,9 @@ class BatchTurn(Turn):
             argument = self._stacked(items) if self.batch.stack else items
             answers = await self.handler.function(self.cell.actor, argument)
             self._count(answers, calls)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             for call in calls:
-                self.failed(call, error)
+                self.failed(call, ours(error))
             return
         for call, value in zip(calls, answers, strict=True):
             if isinstance(value, Exception):

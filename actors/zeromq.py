@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import zmq
@@ -26,19 +26,45 @@ BULK_HWM = 4
 log = logging.getLogger("tether")
 
 
-class Peer:
-    """The two sockets through which one other process is spoken to."""
+class Speaker:
+    """A socket through which one other process is spoken to, and the monitor of its connection."""
 
-    def __init__(self, control: Pump, bulk: Pump, monitor: Pump) -> None:
-        self.control = control
-        self.bulk = bulk
-        self.monitor = monitor
-        self.connections = 0
+    def __init__(self, pump: Pump, events: zmq.Socket[bytes], renewed: Callable[[], None]) -> None:
+        self.pump = pump
+        self._renewed = renewed
+        self._connections = 0
+        self._monitor = Pump(events, self._observe)
+
+    def _observe(self, parts: list[zmq.Frame]) -> None:
+        """Follow the connection: with a broken one, what was under way may be lost."""
+        event = parse_monitor_message([part.bytes for part in parts])["event"]
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self._connections += 1
+            if self._connections > 1:
+                self._renewed()
 
     def close(self, linger: float) -> None:
-        """Close all three sockets."""
-        self.control.socket.disable_monitor()
-        self.monitor.close(0)
+        """Let go of the socket and its monitor."""
+        if not self.pump.socket.closed:
+            self.pump.socket.disable_monitor()
+        self._monitor.close(0)
+        self.pump.close(linger)
+
+
+class Peer:
+    """The two sockets to one other process: control never waits behind bulk."""
+
+    def __init__(self, control: Speaker, bulk: Speaker) -> None:
+        self.control = control
+        self.bulk = bulk
+
+    @property
+    def queued(self) -> int:
+        """How many messages ZeroMQ has not taken yet."""
+        return len(self.control.pump) + len(self.bulk.pump)
+
+    def close(self, linger: float) -> None:
+        """Close both."""
         self.control.close(linger)
         self.bulk.close(linger)
 
@@ -107,30 +133,31 @@ class ZeroMQ:
         peer = self._peers.get(process)
         if peer is None:
             control, bulk = self.addresses[process]
-            dealer = self._socket(zmq.DEALER, CONTROL_HWM)
-            events = dealer.get_monitor_socket(
-                zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
-            )
             peer = self._peers[process] = Peer(
-                self._speaker(dealer, control),
-                self._speaker(self._socket(zmq.DEALER, BULK_HWM), bulk),
-                Pump(events, lambda parts: self._observe(process, parts)),
+                self._speaker(process, control, CONTROL_HWM), self._speaker(process, bulk, BULK_HWM)
             )
         return peer
 
-    def _speaker(self, socket: zmq.Socket[bytes], address: str) -> Pump:
+    def _speaker(self, process: str, address: str, hwm: int) -> Speaker:
+        socket = self._socket(zmq.DEALER, hwm)
         socket.setsockopt(zmq.IDENTITY, self._identity)
         socket.setsockopt(zmq.IMMEDIATE, 1)
+        events = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         socket.connect(address)
-        return Pump(socket, self._refuse)
+        return Speaker(Pump(socket, self._refuse), events, lambda: self._renewed(process))
+
+    def _renewed(self, process: str) -> None:
+        log.info("%s: the connection to %s was renewed", self.process, process)
+        if self._receiver is not None:
+            self._receiver.connected(process)
 
     def send(self, process: str, frame: bytes) -> None:
         """Queue a frame of control for a process."""
-        self._peer(process).control.send(frame)
+        self._peer(process).control.pump.send(frame)
 
     def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
         """Queue a chunk for a process; it is copied when ZeroMQ has room for it."""
-        self._peer(process).bulk.send(header, data)
+        self._peer(process).bulk.pump.send(header, data)
 
     def _take_frame(self, parts: list[zmq.Frame]) -> None:
         if len(parts) != 2 or self._receiver is None:
@@ -148,19 +175,6 @@ class ZeroMQ:
         """Count a message that has not the shape of any of ours."""
         self.foreign += 1
         log.warning("%s: a message of %d frames was refused", self.process, len(parts))
-
-    def _observe(self, process: str, parts: list[zmq.Frame]) -> None:
-        """Follow a connection: after a broken one, what was under way is sent again."""
-        event = parse_monitor_message([part.bytes for part in parts])["event"]
-        peer = self._peers.get(process)
-        if peer is None or self._receiver is None:
-            return
-        if event == zmq.EVENT_DISCONNECTED:
-            log.info("%s: the connection to %s broke", self.process, process)
-            return
-        peer.connections += 1
-        if peer.connections > 1:
-            self._receiver.connected(process)
 
     def drop(self, process: str) -> None:
         """Forget a process that is dead, and what is queued for it."""
@@ -183,7 +197,7 @@ class ZeroMQ:
         self._remove_files()
 
     def _queued(self) -> bool:
-        return any(len(peer.control) or len(peer.bulk) for peer in self._peers.values())
+        return any(peer.queued for peer in self._peers.values())
 
     def _remove_files(self) -> None:
         for address in self.addresses[self.process]:
