@@ -14,7 +14,7 @@ from pathlib import Path
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from tether.actors.pump import Pump
+from tether.actors.pump import Intake, Outlet
 from tether.actors.transport import Receiver
 
 MAX_FRAME = 16 << 20
@@ -29,15 +29,17 @@ log = logging.getLogger("tether")
 class Speaker:
     """A socket through which one other process is spoken to, and the monitor of its connection."""
 
-    def __init__(self, pump: Pump, events: zmq.Socket[bytes], renewed: Callable[[], None]) -> None:
+    def __init__(
+        self, pump: Outlet, events: zmq.Socket[bytes], renewed: Callable[[], None]
+    ) -> None:
         self.pump = pump
         self._renewed = renewed
         self._connections = 0
-        self._monitor = Pump(events, self._observe)
+        self._monitor = Intake(events, self._observe)
 
-    def _observe(self, parts: list[zmq.Frame]) -> None:
+    def _observe(self, parts: list[bytes]) -> None:
         """Follow the connection: with a broken one, what was under way may be lost."""
-        event = parse_monitor_message([part.bytes for part in parts])["event"]
+        event = parse_monitor_message(parts)["event"]
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self._connections += 1
             if self._connections > 1:
@@ -92,7 +94,7 @@ class ZeroMQ:
         self._timeout = round(unreachable * 1000)
         self._context = zmq.Context()
         self._peers: dict[str, Peer] = {}
-        self._listeners: list[Pump] = []
+        self._listeners: list[Intake] = []
         self._receiver: Receiver | None = None
 
     async def start(self, receiver: Receiver) -> None:
@@ -100,8 +102,8 @@ class ZeroMQ:
         self._receiver = receiver
         control, bulk = self.addresses[self.process]
         self._listeners = [
-            Pump(self._listener(control, CONTROL_HWM), self._take_frame),
-            Pump(self._listener(bulk, BULK_HWM), self._take_chunk),
+            Intake(self._listener(control, CONTROL_HWM), self._take_frame),
+            Intake(self._listener(bulk, BULK_HWM), self._take_chunk, copy=False),
         ]
 
     def _listener(self, address: str, hwm: int) -> zmq.Socket[bytes]:
@@ -144,7 +146,7 @@ class ZeroMQ:
         socket.setsockopt(zmq.IMMEDIATE, 1)
         events = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         socket.connect(address)
-        return Speaker(Pump(socket, self._refuse), events, lambda: self._renewed(process))
+        return Speaker(Outlet(socket), events, lambda: self._renewed(process))
 
     def _renewed(self, process: str) -> None:
         log.info("%s: the connection to %s was renewed", self.process, process)
@@ -159,22 +161,22 @@ class ZeroMQ:
         """Queue a chunk for a process; it is copied when ZeroMQ has room for it."""
         self._peer(process).bulk.pump.send(header, data)
 
-    def _take_frame(self, parts: list[zmq.Frame]) -> None:
+    def _take_frame(self, parts: list[bytes]) -> None:
         if len(parts) != 2 or self._receiver is None:
-            self._refuse(parts)
+            self._refuse(len(parts))
             return
-        self._receiver.frame(parts[1].bytes)
+        self._receiver.frame(parts[1])
 
-    def _take_chunk(self, parts: list[zmq.Frame]) -> None:
+    def _take_chunk(self, parts: list[memoryview]) -> None:
         if len(parts) != 3 or self._receiver is None:
-            self._refuse(parts)
+            self._refuse(len(parts))
             return
-        self._receiver.chunk(parts[1].bytes, parts[2].buffer)
+        self._receiver.chunk(bytes(parts[1]), parts[2])
 
-    def _refuse(self, parts: list[zmq.Frame]) -> None:
+    def _refuse(self, frames: int) -> None:
         """Count a message that has not the shape of any of ours."""
         self.foreign += 1
-        log.warning("%s: a message of %d frames was refused", self.process, len(parts))
+        log.warning("%s: a message of %d frames was refused", self.process, frames)
 
     def drop(self, process: str) -> None:
         """Forget a process that is dead, and what is queued for it."""

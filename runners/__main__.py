@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 INTERRUPTED = 130
+
+
+def interrupted(_signal: int, _frame: object) -> None:
+    """End as Ctrl-C does, for a SIGTERM while no run obeys it yet."""
+    raise KeyboardInterrupt
 
 
 def main() -> None:
@@ -12,6 +18,7 @@ def main() -> None:
     try:
         if sys.platform == "win32":
             sys.exit("tether runs on Linux and macOS; on Windows, run it inside WSL")
+        signal.signal(signal.SIGTERM, interrupted)
         from tether.runners.cli import run
 
         code = run(sys.argv[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -15,11 +16,15 @@ from typing import Any
 
 from tether.actors.zeromq import ZeroMQ
 from tether.runners.channel import Channel
+from tether.runners.digest import digests, drift
 from tether.runners.folder import StateFolder
 from tether.runners.logs import log_to_actors
 from tether.runners.process import OUTSIDE, Process, directory
 from tether.runners.sockets import remove_own
 from tether.runners.spec import Plan
+
+REACTION = 0.02
+"""Seconds that askers get to see that an actor is gone, before an order cancels what they do."""
 
 
 def main() -> None:
@@ -29,10 +34,17 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     import uvloop
 
-    uvloop.run(_serve(socket.socket(fileno=line), life))
+    code = 1
+    try:
+        uvloop.run(_serve(socket.socket(fileno=line), life))
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # a thread in the middle of a gradient must not hold the process back
+    os._exit(code)  # a thread in the middle of a gradient must not hold the process back
 
 
 async def _serve(end: socket.socket, life: int) -> None:
@@ -60,6 +72,8 @@ def _die_with(life: int, clean: Callable[[], None]) -> None:
         while os.read(life, 1):
             pass
         clean()
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)  # with what it has started, as a data loader's processes
         os._exit(1)
 
     threading.Thread(target=watch, name="life", daemon=True).start()
@@ -91,6 +105,8 @@ async def _built(
             transport=transport,
         )
         await process.build()
+        if differences := drift(digests(plan), plan.digests):
+            raise ValueError(f"{name} has other sources than the linker: {'; '.join(differences)}")
     except Exception as error:
         text = "".join(traceback.format_exception(error))
         print(text, file=sys.stderr, flush=True)
@@ -116,19 +132,10 @@ async def _obey(channel: Channel, process: Process) -> None:
         elif word == "gone":
             for actor in details[0]:
                 process.node.gone(actor, details[1])
+            await asyncio.sleep(REACTION)
         elif word == "close":
-            await _close(channel, process)
+            channel.send("closed", await process.close())
             return
-
-
-async def _close(channel: Channel, process: Process) -> None:
-    try:
-        records = await process.close()
-    except Exception as error:
-        traceback.print_exc()
-        channel.send("unsaved", f"{type(error).__name__}: {error}")
-        records = process.records()
-    channel.send("closed", records)
 
 
 if __name__ == "__main__":

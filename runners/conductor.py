@@ -59,13 +59,13 @@ class Conductor:
         self._changed = asyncio.Event()
         self._said: dict[str, set[str]] = {}
         self._quiet: dict[str, bool] = {}
+        self._awaited = ""
+        self._ending = False
         self._dead: dict[str, str] = {}
         self._lives: set[str] = set()
         self._began: float | None = None
         self._loop = asyncio.get_running_loop()
         self._services = {spec.name for spec in plan if spec.restart == "permanent"}
-
-    # What may end a run before its time.
 
     def stop(self) -> None:
         """End the run in good order."""
@@ -82,19 +82,23 @@ class Conductor:
 
     def kill(self) -> None:
         """End every process at once."""
+        self._ending = True
         for member in self.members:
             member.kill()
 
     def _fail(self, reason: str) -> None:
-        self._end("failed", reason)
+        if not self._over.is_set():
+            self._end("failed", reason)
+        elif reason not in [self.result.reason, *self.result.problems]:
+            self.result.problems.append(reason)
+            if self.result.outcome == "stopped":
+                self.result.outcome = "failed"
 
     def _end(self, outcome: Outcome, reason: str) -> None:
         if not self._over.is_set():
             self.result.outcome, self.result.reason = outcome, reason
             self._over.set()
             self._changed.set()
-
-    # The run.
 
     async def start(self) -> bool:
         """Start every process, then every `run()`; tell whether that came about."""
@@ -133,16 +137,21 @@ class Conductor:
 
     async def close(self) -> Result:
         """End all processes: in order if they let us, and within seconds if they do not."""
-        run = self.plan.run
+        begun = self._loop.time()
         if self._began is not None:
-            self.result.seconds = self._loop.time() - self._began
-            await self._in_time(run.drain, self._drain())
+            self.result.seconds = begun - self._began
+            await self._in_time(self.plan.run.drain, self._drain())
         self._order_living("close")
         if self._began is not None:
-            await self._in_time(run.graceful, self._closed())
-        patience = 0.2 if self._began is not None else 0.0
-        await asyncio.gather(*(member.end(patience) for member in self.members))
+            left = self.plan.run.graceful - (self._loop.time() - begun)
+            await self._in_time(left, self._said_by_living("closed"))
+        self._ending = True
+        await asyncio.gather(*(member.end(self._patience(member)) for member in self.members))
         return self.result
+
+    def _patience(self, member: Member) -> float:
+        """Return how long a process may take to exit: none, unless it has closed."""
+        return 0.5 if member.name in self._said.get("closed", ()) else 0.0
 
     async def _drain(self) -> None:
         """Let mailboxes empty; end lives, the workers' before the services'."""
@@ -167,10 +176,8 @@ class Conductor:
             rounds = rounds + 1 if all(self._quiet[name] for name in self._living()) else 0
             await asyncio.sleep(0.01)
 
-    async def _closed(self) -> None:
-        await self._said_by_living("closed")
-
     async def _said_by_living(self, word: str) -> None:
+        self._awaited = word
         while not self._living() <= self._said.setdefault(word, set()):
             self._changed.clear()
             await self._changed.wait()
@@ -197,15 +204,30 @@ class Conductor:
             async with asyncio.timeout(seconds):
                 await work
         except TimeoutError:
-            late = ", ".join(sorted(self._living() - self._said.get("closed", set())))
-            self.result.problems.append(f"{late} did not come to an end within {seconds:g} s")
+            late = ", ".join(sorted(self._late()))
+            self.result.problems.append(f"{late} did not {self._what_was_due()} in {seconds:.3g} s")
 
-    # What the processes say.
+    def _late(self) -> set[str]:
+        """Return the actors whose processes have not yet done what all are waited for."""
+        done = self._said.get(self._awaited, set())
+        if self._awaited == "quiet":
+            done = {name for name in done if self._quiet[name]}
+        late = self._living() - done
+        return {actor for member in self.members if member.name in late for actor in member.actors}
+
+    def _what_was_due(self) -> str:
+        dues = {"stopped_life": "stop", "quiet": "finish what was under way"}
+        return dues.get(self._awaited, "close")
 
     def hear(self, member: Member, word: str, *details: Any) -> None:
         """Take what a process says."""
         self._said.setdefault(word, set()).add(member.name)
-        getattr(self, f"_hear_{word}")(member, *details)
+        try:
+            getattr(self, f"_hear_{word}")(member, *details)
+        except Exception as error:  # as a full disk, or a metric that has no legal name
+            self._fail(
+                f"what {member.name} said could not be kept: {type(error).__name__}: {error}"
+            )
         self._changed.set()
 
     def _hear_ready(self, member: Member, pid: int) -> None:
@@ -238,8 +260,8 @@ class Conductor:
     def _hear_quiet(self, member: Member, quiet: bool) -> None:
         self._quiet[member.name] = quiet
 
-    def _hear_unsaved(self, member: Member, why: str) -> None:
-        self.result.problems.append(f"a state of {member.name} could not be saved: {why}")
+    def _hear_unsaved(self, _member: Member, actor: str, why: str) -> None:
+        self._fail(f"the state of {actor} could not be saved: {why}")
 
     def _hear_closed(self, _member: Member, records: dict[str, dict[str, Any]]) -> None:
         self.result.records.update(records)
@@ -247,14 +269,14 @@ class Conductor:
     def _hear_died(self, member: Member, why: str) -> None:
         """A process has ended: a death, unless it had said that it closed."""
         self._dead[member.name] = why
-        if member.name in self._said.get("closed", ()):
+        if self._ending or member.name in self._said.get("closed", ()):
             return
         for actor in member.actors:
             self._lives.discard(actor)
             self.audience.ended(actor)
         for name in self._living():
             self._tell_gone(name, member.actors, why)
-        self._fail(f"{' and '.join(member.actors)} died: its process was {why}")
+        self._fail(f"{' and '.join(member.actors)} died: {why}")
 
     def _tell_gone(self, name: str, actors: list[str], why: str) -> None:
         for member in self.members:

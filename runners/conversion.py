@@ -100,7 +100,7 @@ def _array(raw: list[Any] | tuple[Any, ...], hint: Any, where: Where, scene: Sce
     if kind is tuple and get_args(hint) and get_args(hint)[-1] is not Ellipsis:
         hints = list(get_args(hint))
         if len(hints) != len(raw):
-            found = f"this has {len(raw)} items, but {shown(hint)} has {len(hints)}"
+            found = f"this array has length {len(raw)}, but {shown(hint)} has {len(hints)} items"
             scene.problems.add(where.holds(raw), found)
             return None
     items = (

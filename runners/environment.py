@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from tether.runners.spec import ActorSpec
@@ -27,6 +28,7 @@ def visible_gpus(outer: Mapping[str, str] | None = None) -> list[str]:
     """Return the identifiers of the GPUs this process may use, found without importing torch."""
     outer = os.environ if outer is None else outer
     if VISIBLE in outer:
-        return [gpu.strip() for gpu in outer[VISIBLE].split(",") if gpu.strip()]
+        named = [gpu.strip() for gpu in outer[VISIBLE].split(",") if gpu.strip()]
+        return list(takewhile(lambda gpu: gpu != "-1", named))  # CUDA stops reading there
     folder = Path("/proc/driver/nvidia/gpus")
     return [str(index) for index, _ in enumerate(folder.glob("*"))]

@@ -88,13 +88,18 @@ def _unused(path: Path) -> Path:
     return candidate
 
 
+def state_name(actor: str) -> str:
+    """Return the name under which an actor's state is kept."""
+    return f"{actor.replace('/', '-')}.safetensors"
+
+
 def final_state(run: Path, actor: str) -> Any:
     """Return the state an actor ended a run with, as its `state_dict` gave it.
 
     `actor` is a name like "center/0"; FileNotFoundError names the states there are.
     """
     states = StateFolder(run / "state")
-    name = f"{actor.replace('/', '-')}.safetensors"
+    name = state_name(actor)
     if name not in states.names():
         there = ", ".join(states.names()) or "none"
         raise FileNotFoundError(f"{run} keeps no state of {actor}; it keeps {there}")

@@ -66,8 +66,8 @@ def finish(run: Path, console: object) -> None:
     from tether.runners.summary import read_summary, render
 
     assert isinstance(console, Console)
-    console.print(render(read_summary(run)))
     try:
+        console.print(render(read_summary(run)))
         plot(run)
-    except (ImportError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         print(f"no plot: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -27,8 +28,9 @@ class ActorLog(io.TextIOBase):
         return self._stream().write(text)
 
     def flush(self) -> None:
-        """Hand on what was written."""
-        self._stream().flush()
+        """Hand on what was written, of all actors."""
+        for stream in (self._process, *self._files.values()):
+            stream.flush()
 
     def _stream(self) -> TextIO:
         here = acting.get()
@@ -49,4 +51,7 @@ def log_to_actors(folder: Path, actors: list[str]) -> None:
     """Give each actor of this process its own log; one that is alone has the process's."""
     if len(actors) > 1:
         sys.stdout = ActorLog(folder, sys.stdout)
-        sys.stderr = ActorLog(folder, sys.stderr)
+        before, sys.stderr = sys.stderr, ActorLog(folder, sys.stderr)
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is before:
+                handler.setStream(sys.stderr)

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -83,13 +82,7 @@ class Here:
             await self.process.stop_life(services_only=details[0])
             self._say("stopped_life")
             return
-        try:
-            records = await self.process.close()
-        except Exception as error:
-            traceback.print_exc()
-            self._say("unsaved", f"{type(error).__name__}: {error}")
-            records = self.process.records()
-        self._say("closed", records)
+        self._say("closed", await self.process.close())
 
     def kill(self) -> None:
         """Cancel what is still being done: a process does not kill itself."""
@@ -142,6 +135,9 @@ class Child:
                     start_new_session=True,
                     env=dict(self._env),
                 )
+        except BaseException:
+            ours.close()
+            raise
         finally:
             theirs.close()
             os.close(life_read)
@@ -150,12 +146,18 @@ class Child:
         self._watch = asyncio.get_running_loop().create_task(self._listen(hear))
 
     async def _listen(self, hear: Hear) -> None:
-        assert self._channel is not None
         assert self._process is not None
+        reading = asyncio.get_running_loop().create_task(self._read(hear))
+        code = await self._process.wait()
+        self.kill()  # what it had started, such as the processes of a data loader
+        await asyncio.wait([reading], timeout=1)
+        reading.cancel()
+        hear(self, "died", death(code))
+
+    async def _read(self, hear: Hear) -> None:
+        assert self._channel is not None
         while (said := await self._channel.receive()) is not None:
             hear(self, *said)
-        code = await self._process.wait()
-        hear(self, "died", death(code))
 
     def order(self, word: str, *details: Any) -> None:
         """Tell the process to do something."""
@@ -163,10 +165,10 @@ class Child:
             self._channel.send(word, *details)
 
     def kill(self) -> None:
-        """Kill the process."""
+        """Kill the process and what it has started: it leads a group of its own."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     async def end(self, patience: float) -> None:
         """Wait so long for the process to end, then kill it."""
@@ -181,7 +183,7 @@ class Child:
             await self._process.wait()
         finally:
             if self._watch is not None:
-                await asyncio.wait([self._watch], timeout=1)
+                await asyncio.wait([self._watch], timeout=2)
             self._close()
 
     def _close(self) -> None:
@@ -195,5 +197,5 @@ class Child:
 def death(code: int) -> str:
     """Return what an exit code says of a process's end."""
     if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return f"exited with code {code}"
+        return f"its process was killed by {signal.Signals(-code).name}"
+    return f"its process exited with code {code}"

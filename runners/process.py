@@ -20,6 +20,7 @@ from tether.actors.state import dump
 from tether.actors.storage import Storage
 from tether.actors.transport import Transport
 from tether.runners.build import build, find
+from tether.runners.folder import state_name
 from tether.runners.seeds import seed_everything
 from tether.runners.spec import ActorSpec, Plan
 from tether.runners.values import Make, leaves
@@ -113,7 +114,7 @@ class Process:
 
     def _recorded(self, name: str, step: int | None, metrics: dict[str, float]) -> None:
         if step is not None:
-            self._steps[name] = step
+            step = self._steps[name] = int(step)
         self._reports.append([self._loop.time() - self._started, name, step, metrics])
 
     async def _tick(self) -> None:
@@ -148,13 +149,14 @@ class Process:
         return self.node.quiet
 
     def save(self) -> None:
-        """Keep the state of every actor that has one."""
-        if self.storage is None:
-            return
+        """Keep the state of every actor that has one; tell whose could not be kept."""
         for name, cell in self.node.cells.items():
-            if hasattr(cell.actor, "state_dict"):
-                file = f"{name.replace('/', '-')}.safetensors"
-                self.storage.write(file, dump(cell.actor.state_dict()))
+            if self.storage is not None and hasattr(cell.actor, "state_dict"):
+                try:
+                    self.storage.write(state_name(name), dump(cell.actor.state_dict()))
+                except Exception as error:
+                    traceback.print_exc()
+                    self.tell("unsaved", name, f"{type(error).__name__}: {error}")
 
     async def close(self) -> dict[str, dict[str, Any]]:
         """Save the final states, end all, and return each actor's books."""
@@ -162,10 +164,8 @@ class Process:
             self._ticker.cancel()
         self.flush()
         records = self.records()
-        try:
-            self.save()
-        finally:
-            await self.node.close(0.5)
+        self.save()
+        await self.node.close(0.5)
         return records
 
     def records(self) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -90,22 +90,31 @@ class Up:
 
     async def run(self) -> Result:
         """Run it; whatever happens, no process and no socket file is left."""
-        sockets = SocketFolder()
-        metrics = MetricsFile(self.folder.path / "metrics.jsonl")
-        self.folder.write_agent(os.getpid())
-        try:
+        with contextlib.ExitStack() as stack:
+            # Signals are obeyed to the very end, so that no second Ctrl-C comes between.
+            stack.enter_context(obeyed_signals(lambda: conductor))
+            metrics = MetricsFile(self.folder.path / "metrics.jsonl")
+            stack.callback(metrics.close)
+            stack.callback(self.folder.remove_agent)
+            self.folder.write_agent(os.getpid())
+            sockets = SocketFolder()
+            stack.callback(sockets.remove)
             recorder = Recorder(metrics, self.show)
             addresses = sockets.addresses(self.plan.processes(self.plan.home))
             members = children(self.plan, self.folder, addresses, SystemClock().token())
             conductor = Conductor(self.plan, members, recorder)
-            with obeyed_signals(conductor):
-                result = await conducted(conductor, self.duration)
+            result = await conducted(conductor, self.duration)
+            self._keep(result, recorder)
+        return result
+
+    def _keep(self, result: Result, recorder: Recorder) -> None:
+        """Bring to disk what is known of the run; a full disk is a reason, not a crash."""
+        try:
+            recorder.metrics.close()
             self._summarise(result, recorder.accuracy)
-            return result
-        finally:
-            metrics.close()
-            sockets.remove()
-            self.folder.remove_agent()
+        except OSError as error:
+            result.outcome = "failed"
+            result.problems.append(f"the run's records could not be kept: {error}")
 
     def _summarise(self, result: Result, accuracy: float | None) -> None:
         summary = summarise(
@@ -131,17 +140,17 @@ async def conducted(conductor: Conductor, duration: float | None) -> Result:
 
 
 @contextlib.contextmanager
-def obeyed_signals(conductor: Conductor) -> Iterator[None]:
+def obeyed_signals(conductor: Callable[[], Conductor]) -> Iterator[None]:
     """Let Ctrl-C interrupt the run, `tether stop` end it, and a second Ctrl-C kill it."""
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
         loop.remove_signal_handler(signal.SIGINT)
-        loop.add_signal_handler(signal.SIGINT, conductor.kill)
-        conductor.interrupt()
+        loop.add_signal_handler(signal.SIGINT, conductor().kill)
+        conductor().interrupt()
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
-    loop.add_signal_handler(signal.SIGTERM, conductor.stop)
+    loop.add_signal_handler(signal.SIGTERM, lambda: conductor().stop())
     try:
         yield
     finally:

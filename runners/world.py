@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from tether.actors.clock import SystemClock
-from tether.actors.frames import Origin
 from tether.actors.node import Node
 from tether.actors.zeromq import ZeroMQ
 from tether.runners.conductor import Conductor, Result
@@ -48,10 +47,9 @@ class World:
         self._folder = Path(folder) if folder is not None else None
         self._sockets: SocketFolder | None = None
         self._node: Node | None = None
-        self._own: Node | None = None
 
     async def __aenter__(self) -> Self:
-        members = self._local() if self.kind == "local" else await self._processes()
+        members = self._local() if self.kind == "local" else self._processes()
         self._conductor = Conductor(self.plan, members, Silence())
         try:
             if not await self._conductor.start():
@@ -102,16 +100,17 @@ class World:
         self._node = process.node
         return [Here(process)]
 
-    async def _processes(self) -> list[Member]:
+    def _processes(self) -> list[Member]:
         self._sockets = SocketFolder()
         processes = list(self.plan.processes())
         addresses = self._sockets.addresses([OUTSIDE, *processes])
         run = SystemClock().token()
         places = directory(self.plan, {name: name for name in processes}, OUTSIDE)
         transport = ZeroMQ(OUTSIDE, 1, addresses)
-        self._node = self._own = Node(Origin(run, OUTSIDE, 1), places, transport=transport)
-        await self._node.start()
-        return children(self.plan, self._run_folder(), addresses, run)
+        outside = Process(OUTSIDE, self.plan, (), places, run, nobody_hears, transport=transport)
+        self._node = outside.node
+        others = children(self.plan, self._run_folder(), addresses, run)
+        return [Here(outside), *others]
 
     def _run_folder(self) -> RunFolder:
         path = self._folder or (self._sockets.path / "run" if self._sockets else None)
@@ -120,8 +119,6 @@ class World:
     async def _close(self) -> None:
         try:
             self.result = await self._conductor.close()
-            if self._own is not None:
-                await self._own.close(0.2)
         finally:
             self._node = None
             if self._sockets is not None:

@@ -1,0 +1,55 @@
+"""Plans travel, and are asked who lives where."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from tether.runners.linker import link
+from tether.runners.spec import Plan
+
+FOLDER = Path(__file__).parent / "broken"
+TEXT = """
+[hosts]
+a = "10.0.0.1:5700"
+b = "10.0.0.2:5700"
+[center]
+actor = "pieces:Center"
+[worker]
+actor = "pieces:Worker"
+on = ["a/gpu0", "b/gpu0"]
+center = "@center"
+learner = { make = "pieces:learner", shard = "$index" }
+schedule = { lr = 1, steps = [1, 2] }
+"""
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return link(tomllib.loads(TEXT), FOLDER, name="easgd")
+
+
+def test_a_plan_survives_the_wire(plan: Plan) -> None:
+    packed = msgpack.packb(plan.to_wire())
+
+    assert Plan.from_wire(msgpack.unpackb(packed)) == plan
+
+
+def test_a_plan_knows_its_actors_by_name_and_by_table(plan: Plan) -> None:
+    assert plan.actor("center") == plan.actor("center/0")
+    assert [spec.name for spec in plan.table("worker")] == ["worker/0", "worker/1"]
+
+
+def test_an_actor_that_is_not_there_is_told_with_those_that_are(plan: Plan) -> None:
+    with pytest.raises(KeyError, match="easgd has no actor 'woker'; it has center/0, worker/0"):
+        plan.actor("woker")
+
+
+def test_the_first_host_is_home_and_each_has_its_processes(plan: Plan) -> None:
+    assert plan.home == "a"
+    assert list(plan.processes("a")) == ["center-0", "worker-0"]
+    assert list(plan.processes("b")) == ["worker-1"]
+    assert plan.processes() == {}
