@@ -1,7 +1,6 @@
 # Every target sets up what it needs: a Python of 3.11 or later is enough.
 PY ?= python3
 PYTHON := .venv/bin/python
-TETHER := .venv/bin/tether
 
 empty :=
 comma := ,
@@ -21,7 +20,6 @@ help:
 	@echo "make check            ruff, ruff format and mypy"
 
 demo: .venv/ready
-	$(TETHER) up examples/easgd/wiring.toml
 	$(PYTHON) examples/easgd/compare.py
 
 test: .venv/ready

@@ -96,10 +96,11 @@ def state_name(actor: str) -> str:
 def final_state(run: Path, actor: str) -> Any:
     """Return the state an actor ended a run with, as its `state_dict` gave it.
 
-    `actor` is a name like "center/0"; FileNotFoundError names the states there are.
+    `actor` is a name like "worker/3", or "center" for "center/0"; FileNotFoundError names the
+    states there are.
     """
     states = StateFolder(run / "state")
-    name = state_name(actor)
+    name = state_name(actor if "/" in actor else f"{actor}/0")
     if name not in states.names():
         there = ", ".join(states.names()) or "none"
         raise FileNotFoundError(f"{run} keeps no state of {actor}; it keeps {there}")

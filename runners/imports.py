@@ -44,7 +44,7 @@ class Imports:
     def __init__(self, problems: Problems, *, importable: bool = True) -> None:
         self.objects: dict[str, Any] = {}
         self._problems = problems
-        self._importable = importable
+        self.importable = importable
         self._failed: dict[str, str] = {}
 
     def load(self, named: Any, where: Where) -> tuple[str, Any] | None:
@@ -97,7 +97,7 @@ class Imports:
         if _importable(path, found):
             self.objects[path] = found
             return path, found
-        if self._importable:
+        if self.importable:
             self._problems.add(
                 where, f"{name} cannot be imported by other processes; move it to a module"
             )

@@ -83,15 +83,19 @@ def _actors(
     for row in rows.values():
         for index in range(row.count):
             berth = berths[row.name][index]
-            words = _words(row, index, berth, run)
+            words = _words(row, index, berth, run, sees_all=not imports.importable)
             seat = Seat(row.name, index)
             scene = Scene(seat, words, classes, counts, imports, problems, notes)
             actors.append(_actor(row, index, berth, words, _arguments(row, scene)))
     return tuple(actors), tuple(notes)
 
 
-def _words(row: ActorTable, index: int, berth: Berth, run: RunSpec) -> dict[str, int | str]:
-    device = "cpu" if berth.place.gpu is None else "cuda:0"
+def _words(
+    row: ActorTable, index: int, berth: Berth, run: RunSpec, *, sees_all: bool
+) -> dict[str, int | str]:
+    # A process of its own is shown its one GPU; where all share this process, it sees them all.
+    gpu = berth.place.gpu
+    device = "cpu" if gpu is None else f"cuda:{gpu if sees_all else 0}"
     seed = seed_of(run.seed, row.name, index)
     return {"index": index, "count": row.count, "device": device, "seed": seed}
 

@@ -32,6 +32,12 @@ class ActorLog(io.TextIOBase):
         for stream in (self._process, *self._files.values()):
             stream.flush()
 
+    def close(self) -> None:
+        """Close the actors' logs; the process's is not ours."""
+        super().close()
+        for file in self._files.values():
+            file.close()
+
     def _stream(self) -> TextIO:
         here = acting.get()
         if here is None:

@@ -27,7 +27,8 @@ ASYNCIO = {"Event", "TaskGroup", "create_task"}
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "elastic", "evaluator", "functional", "learner", "overlap", "randomness", "stream",
+        "elastic", "evaluator", "functional", "keeping", "learner", "momentum", "overlap",
+        "randomness", "stream",
         "vector",
     )
 }  # fmt: skip

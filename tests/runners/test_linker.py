@@ -216,6 +216,14 @@ def test_a_gpu_is_the_first_one_inside_its_process() -> None:
     ]
 
 
+def test_a_gpu_keeps_its_number_where_all_actors_share_a_process() -> None:
+    tables = tomllib.loads(CENTER + WORKER + 'on = ["gpu0", "gpu3"]\n')
+
+    plan = link(tables, BROKEN, name="shared", importable=False)
+
+    assert [spec.device for spec in plan.table("worker")] == ["cuda:0", "cuda:3"]
+
+
 def test_the_folder_is_on_the_path_only_while_linking() -> None:
     before = list(sys.path)
 

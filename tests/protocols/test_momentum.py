@@ -1,0 +1,79 @@
+from collections.abc import Callable
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tether.protocols.learner import Learner, Supervised
+from tether.protocols.momentum import Nesterov
+
+Regression = Callable[..., Supervised]
+
+
+def parabola(eta: float, start: float) -> Learner:
+    """Return a learner of x²."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, start)
+
+    def f(model: nn.Module, one: Tensor) -> Tensor:
+        value: Tensor = model(one) ** 2
+        return value.sum()
+
+    return Learner(model, f, [torch.ones(1)], torch.optim.SGD(model.parameters(), lr=eta))
+
+
+async def test_two_steps_worked_by_hand() -> None:
+    local = Nesterov(parabola(eta=0.25, start=4.0), delta=0.5)
+
+    found = []
+    for _ in range(2):
+        g = await local.gradient()
+        found.append(g.item())
+        await local.step(g)
+        found.append(local.learner.x.item())
+
+    # g(4) = 8, v = −2, x = 2; then g(2 − 1) = 2, v = −1 − 0.5, x = 0.5
+    assert found == [8.0, 2.0, 2.0, 0.5]
+
+
+async def test_without_momentum_it_is_the_learners_own_step(regression: Regression) -> None:
+    alone, learner = regression(), regression()
+    local = Nesterov(learner, delta=0.0)
+
+    for _ in range(6):
+        await local.step(await local.gradient())
+        await alone.step()
+
+    assert torch.equal(learner.x, alone.x)
+
+
+async def test_a_velocity_of_delta_zero_changes_no_bit(regression: Regression) -> None:
+    one, other = Nesterov(regression(), 0.0), Nesterov(regression(), 0.0)
+    other.v = torch.zeros_like(other.learner.x)
+
+    for _ in range(6):
+        for local in (one, other):
+            await local.step(await local.gradient())
+
+    assert torch.equal(one.learner.x, other.learner.x)
+
+
+async def test_it_resumes_bit_for_bit_where_x_is_the_same(regression: Regression) -> None:
+    one, other = Nesterov(regression(), 0.5), Nesterov(regression(seed=1), 0.5)
+    for _ in range(7):
+        await one.step(await one.gradient())
+
+    other.load_state_dict(deepcopy(one.state_dict()))
+    await other.learner.apply(Tensor.copy_, one.learner.x)
+
+    for _ in range(7):
+        for local in (one, other):
+            await local.step(await local.gradient())
+    assert torch.equal(one.learner.x, other.learner.x)
+
+
+@pytest.mark.parametrize("delta", [-0.5, 1.0])
+def test_a_momentum_outside_0_to_1_is_refused(delta: float) -> None:
+    with pytest.raises(ValueError, match=r"delta is .*, but a momentum from 0 to below 1"):
+        Nesterov(parabola(1.0, 1.0), delta)

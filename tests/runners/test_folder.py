@@ -1,0 +1,103 @@
+"""A run's folder: new, whole or not at all, and readable when the run is over."""
+
+from __future__ import annotations
+
+import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tether.actors.state import dump
+from tether.runners.folder import RunFolder, StateFolder, final_state, state_name
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Have the system refuse files beyond a size, as a full disk does."""
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+
+
+def test_what_is_written_is_read_back_and_replaced(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "state")
+
+    folder.write("a-0.safetensors", b"old")
+    folder.write("a-0.safetensors", b"new")
+
+    assert folder.read("a-0.safetensors") == b"new"
+    assert folder.names() == ["a-0.safetensors"]
+
+
+def test_a_full_disk_leaves_the_old_state_and_no_half_file(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    folder.write("a-0.safetensors", b"old")
+
+    with largest_file(4096), pytest.raises(OSError, match="File too large"):
+        folder.write("a-0.safetensors", b"x" * 10_000)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a-0.safetensors"]
+    assert folder.read("a-0.safetensors") == b"old"
+
+
+def test_a_folder_nothing_was_written_to_has_no_names(tmp_path: Path) -> None:
+    assert StateFolder(tmp_path / "none").names() == []
+
+
+def test_a_run_without_a_folder_gets_one_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    runs = [RunFolder.create("easgd") for _ in range(3)]
+
+    assert len({run.path for run in runs}) == 3
+    assert all(run.path.parent == tmp_path / "runs" for run in runs)
+    assert all(run.path.is_absolute() and run.logs.is_dir() for run in runs)
+
+
+def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()
+
+    with pytest.raises(FileExistsError, match="is not empty, but a run wants a folder of its own"):
+        RunFolder.create("easgd", tmp_path)
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    run = RunFolder.create("easgd", tmp_path)
+
+    assert run.path == tmp_path
+    assert run.logs.is_dir()
+
+
+def test_the_agent_of_a_run_is_known_while_it_lasts(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    before = run.agent()
+
+    run.write_agent(4711)
+    during = run.agent()
+    run.remove_agent()
+    run.remove_agent()
+
+    assert (before, during, run.agent()) == (None, 4711, None)
+
+
+@pytest.mark.parametrize("name", ["center", "center/0"])
+def test_a_final_state_is_read_by_its_actors_name(tmp_path: Path, name: str) -> None:
+    StateFolder(tmp_path / "state").write(state_name("center/0"), dump({"n": 3}))
+
+    assert final_state(tmp_path, name) == {"n": 3}
+
+
+def test_a_state_nobody_kept_is_missed_by_name(tmp_path: Path) -> None:
+    StateFolder(tmp_path / "state").write(state_name("center/0"), dump({"n": 3}))
+    wanted = re.escape(f"{tmp_path} keeps no state of worker; it keeps center-0.safetensors")
+
+    with pytest.raises(FileNotFoundError, match=wanted):
+        final_state(tmp_path, "worker")

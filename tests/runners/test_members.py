@@ -1,0 +1,180 @@
+"""The processes of a run as its conductor sees them: here, and as children."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.stage import HERE
+from tether.actors.clock import SystemClock
+from tether.runners.folder import RunFolder
+from tether.runners.linker import link
+from tether.runners.members import Child, Here, Member, death
+from tether.runners.process import OUTSIDE, Process, directory
+from tether.runners.sockets import SocketFolder
+from tether.runners.up import children
+
+
+class Heard:
+    """What members have said, to be waited for."""
+
+    def __init__(self) -> None:
+        self.words: asyncio.Queue[list[Any]] = asyncio.Queue()
+
+    def __call__(self, member: Member, word: str, *details: Any) -> None:
+        if word != "news":
+            self.words.put_nowait([word, *details])
+
+    async def next(self) -> list[Any]:
+        async with asyncio.timeout(20):
+            return await self.words.get()
+
+
+class Counting:
+    def __init__(self) -> None:
+        self.n = 0
+
+    async def run(self) -> None:
+        self.n += 1
+
+    async def wait(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Broken:
+    def __init__(self) -> None:
+        raise ValueError("tau is 0")
+
+    async def run(self) -> None: ...
+
+
+def here(cls: type) -> Here:
+    plan = link({"one": {"actor": cls}}, Path(), name="x", importable=False)
+    places = directory(plan, dict.fromkeys(plan.processes(), OUTSIDE), OUTSIDE)
+    return Here(Process(OUTSIDE, plan, plan.actors, places, "run", lambda *_: None))
+
+
+@pytest.fixture
+async def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Child]:
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.syspath_prepend(HERE)
+    plan = link({"parent": {"actor": "players:Parent"}}, HERE, name="x")
+    sockets = SocketFolder()
+    addresses = sockets.addresses(plan.processes())
+    folder = RunFolder.create("x", tmp_path / "run")
+    (made,) = children(plan, folder, addresses, SystemClock().token())
+    assert isinstance(made, Child)
+    yield made
+    await made.end(0.0)
+    sockets.remove()
+
+
+async def test_a_share_in_this_process_does_as_it_is_told() -> None:
+    heard, member = Heard(), here(Counting)
+
+    await member.start(heard)
+    member.order("go")
+    said = [await heard.next() for _ in range(3)]
+    for word in ("quiet", "stop_life", "close"):
+        member.order(word, False)
+        said.append(await heard.next())
+    await member.end(1.0)
+
+    assert said[:3] == [["ready", os.getpid()], ["lives", []], ["ended", "one/0", "", ""]]
+    assert said[3:5] == [["quiet", True], ["stopped_life"]]
+    assert said[5][0] == "closed"
+    assert said[5][1]["one/0"]["pid"] == os.getpid()
+
+
+async def test_what_cannot_be_made_here_is_raised_where_the_users_code_is() -> None:
+    member = here(Broken)
+
+    with pytest.raises(ValueError, match="tau is 0"):
+        await member.start(Heard())
+
+    await member.process.close()
+
+
+async def test_a_share_in_this_process_learns_who_is_gone() -> None:
+    member = here(Counting)
+    await member.start(Heard())
+
+    member.order("gone", ["one/0"], "its process was killed by SIGKILL")
+
+    assert member.process.node.directory.gone == {"one/0": "its process was killed by SIGKILL"}
+    await member.process.close()
+
+
+async def test_what_is_still_done_here_can_be_cut_short() -> None:
+    heard, member = Heard(), here(Counting)
+    await member.start(heard)
+    member.order("close")
+
+    member.kill()
+    await member.end(1.0)
+
+    assert await heard.next() == ["ready", os.getpid()]
+    assert heard.words.empty()
+    await member.process.close()
+
+
+async def test_a_child_does_as_it_is_told_and_its_end_is_heard(child: Child) -> None:
+    heard = Heard()
+
+    await child.start(heard)
+    ready = await heard.next()
+    child.order("go")
+    lives = await heard.next()
+    child.order("close")
+    said = [await heard.next() for _ in range(3)]
+
+    assert (ready[0], lives) == ("ready", ["lives", []])
+    assert [words[0] for words in said] == ["ended", "closed", "died"]
+    assert said[2][1] == "its process exited with code 0"
+
+
+async def test_a_killed_child_is_heard_to_die_though_its_own_child_lives_on(child: Child) -> None:
+    heard = Heard()
+    await child.start(heard)
+    _, pid = await heard.next()
+    child.order("go")
+    await heard.next()
+
+    os.kill(pid, signal.SIGKILL)
+
+    assert await heard.next() == ["died", "its process was killed by SIGKILL"]
+
+
+async def test_a_child_that_takes_too_long_is_killed(child: Child) -> None:
+    heard = Heard()
+    await child.start(heard)
+    await heard.next()
+
+    await child.end(0.01)
+
+    assert await heard.next() == ["died", "its process was killed by SIGKILL"]
+
+
+async def test_a_child_that_never_started_has_no_end(child: Child) -> None:
+    child.order("close")
+    child.kill()
+
+    await child.end(1.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, "its process exited with code 0"),
+        (3, "its process exited with code 3"),
+        (-11, "its process was killed by SIGSEGV"),
+    ],
+)
+def test_an_exit_code_says_how_a_process_ended(code: int, words: str) -> None:
+    assert death(code) == words
