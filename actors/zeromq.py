@@ -89,6 +89,7 @@ class ZeroMQ:
         self.process = process
         self.addresses = addresses
         self.foreign = 0
+        self._closed = False
         self._identity = f"{process}/{incarnation}".encode()
         self._heartbeat = round(heartbeat * 1000)
         self._timeout = round(unreachable * 1000)
@@ -154,12 +155,14 @@ class ZeroMQ:
             self._receiver.connected(process)
 
     def send(self, process: str, frame: bytes) -> None:
-        """Queue a frame of control for a process."""
-        self._peer(process).control.pump.send(frame)
+        """Queue a frame of control for a process; once closed, nothing is sent any more."""
+        if not self._closed:
+            self._peer(process).control.pump.send(frame)
 
     def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
         """Queue a chunk for a process; it is copied when ZeroMQ has room for it."""
-        self._peer(process).bulk.pump.send(header, data)
+        if not self._closed:
+            self._peer(process).bulk.pump.send(header, data)
 
     def _take_frame(self, parts: list[bytes]) -> None:
         if len(parts) != 2 or self._receiver is None:
@@ -178,18 +181,13 @@ class ZeroMQ:
         self.foreign += 1
         log.warning("%s: a message of %d frames was refused", self.process, frames)
 
-    def drop(self, process: str) -> None:
-        """Forget a process that is dead, and what is queued for it."""
-        peer = self._peers.pop(process, None)
-        if peer is not None:
-            peer.close(0)
-
     async def close(self, linger: float) -> None:
         """Give what is queued `linger` seconds to leave, then end; remove our own socket files."""
         loop = asyncio.get_running_loop()
         end = loop.time() + linger
         while self._queued() and loop.time() < end:  # noqa: ASYNC110 - sockets set no Event
             await asyncio.sleep(0.005)
+        self._closed = True
         for peer in self._peers.values():
             peer.close(linger)
         self._peers.clear()

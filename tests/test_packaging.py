@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -107,3 +109,51 @@ def test_the_command_of_the_wheel_says_what_it_can_do(installed: Path) -> None:
     said = run(installed / "tether", "--help", folder=installed)
 
     assert all(command in said for command in ("check", "show", "up", "plot", "stop"))
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's own folder: the protocol, task and wiring of docs/write-a-protocol.md."""
+    folder = tmp_path_factory.mktemp("mine")
+    text = (ROOT / "docs" / "write-a-protocol.md").read_text(encoding="utf-8")
+    for title, source in re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', text, re.DOTALL):
+        (folder / title).write_text(source, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.timeout(120)
+def test_a_protocol_of_ones_own_trains_with_the_installed_wheel(
+    installed: Path, mine: Path
+) -> None:
+    command = [installed / "tether", "up", "ring.toml", "--set", "peer.steps=60", "--run", "run"]
+
+    run(*command, folder=mine)
+
+    summary = json.loads((mine / "run" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["outcome"] == "finished"
+    assert {actor["steps"] for actor in summary["actors"]} == {60}
+    assert (mine / "run" / "plot.png").stat().st_size > 0
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("", "", "Success"),
+        ("right.meet(", "right.meat(", '"Peer" has no attribute "meat"'),
+        ("right.meet(self.learner.x)", "right.meet(3)", 'incompatible type "int"'),
+        ("right.meet(self.learner.x)", "right.meet()", "Missing positional argument"),
+    ],
+)
+def test_a_wrong_call_in_it_is_a_type_error(
+    installed: Path, mine: Path, tmp_path: Path, right: str, wrong: str, said: str
+) -> None:
+    source = (mine / "ring.py").read_text(encoding="utf-8").replace(right, wrong)
+    (tmp_path / "ring.py").write_text(source, encoding="utf-8")
+
+    checked = subprocess.run(
+        [installed / "python", "-m", "mypy", "--strict", "--cache-dir", mine / "cache", "ring.py"],
+        cwd=tmp_path, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert said in checked.stdout
