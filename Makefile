@@ -16,7 +16,7 @@ help:
 	@echo "make test             all tests but the soak tests"
 	@echo "make soak             the tests that take minutes to hours"
 	@echo "make replicate NAME   the measurements behind examples/NAME/README.md"
-	@echo "make gpu              the tests that need a CUDA device, as a table"
+	@echo "make gpu              the tests that use a CUDA device, as a table"
 	@echo "make check            ruff, ruff format and mypy"
 
 demo: .venv/ready
@@ -29,7 +29,7 @@ soak: .venv/ready
 	$(PYTHON) -m pytest -v -m soak --timeout=7200 --durations=0
 
 gpu: .venv/ready
-	$(PYTHON) -m pytest -v -m gpu -rs --timeout=600 --durations=0 --durations-min=0
+	$(PYTHON) -m pytest -v -m 'gpu or device' -rs --timeout=600 --durations=0 --durations-min=0
 
 check: .venv/ready
 	.venv/bin/ruff check

@@ -6,6 +6,9 @@ from typing import SupportsFloat
 
 from tether.actors.context import acting
 
+RESERVED = frozenset({"actor", "t"})
+"""What a record of metrics holds beside them, and `step`."""
+
 
 def report(step: int | None = None, **metrics: SupportsFloat) -> None:
     """Record metrics under the acting actor's name; between two of them lies a step boundary.
@@ -15,6 +18,9 @@ def report(step: int | None = None, **metrics: SupportsFloat) -> None:
 
     >>> report(step=1, loss=0.5)
     """
+    if not RESERVED.isdisjoint(metrics):
+        name = min(RESERVED & metrics.keys())
+        raise ValueError(f"report: {name} is a field of every record; call the metric otherwise")
     here = acting.get()
     if here is not None:
         here.cell.record(step, {name: float(value) for name, value in metrics.items()})

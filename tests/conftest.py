@@ -37,6 +37,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os.environ.pop("TMPDIR")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes the `device` fixture: it runs anywhere, and on the GPU by `make gpu`."""
+    for item in items:
+        if "device" in getattr(item, "fixturenames", ()):
+            item.add_marker("device")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a CUDA device where there is none."""
     if item.get_closest_marker("gpu"):
