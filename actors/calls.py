@@ -99,8 +99,13 @@ class Calls:
         if self.switch.link(ask.asker, ask.target).out.has_room(message.body.size):
             _admit(ask)
         else:
-            message.admitted = partial(_admit, ask)
+            self._asks.open(ask)
+            message.admitted = partial(self._admitted, ask)
         self.switch.send(ask.asker, ask.target, message)
+
+    def _admitted(self, ask: Ask) -> None:
+        self._asks.close(ask.number)
+        _admit(ask)
 
     def _expire(self, ask: Ask) -> None:
         if not ask.future.done():
@@ -120,7 +125,8 @@ class Calls:
             self.switch.link(target, source).out.books.late += 1
             return
         try:
-            debug.check_lend(ask)
+            if message.kind is Kind.ANSWER:
+                debug.check_lend(ask)
             value = self._decoded(ask, message.body)
         except Exception as error:
             ask.future.set_exception(error)

@@ -185,13 +185,22 @@ class Cell:
             self.desk.fail(
                 self, item, AttributeError(f"{self.name} has no message {message.method}")
             )
-        elif message.deadline is not None and asyncio.get_running_loop().time() >= message.deadline:
-            error = TimeoutError(f"the time of {handler.title} was over before it was handled")
-            self.desk.drop(self, item, "expired", error)
+        elif not self.in_time(item):
+            return
         elif handler.batch is not None:
             await BatchTurn(self, handler, handler.batch).take(item)
         else:
             await Turn(self, handler).take(item)
+
+    def in_time(self, delivery: Delivery) -> bool:
+        """Tell whether a call's time is not over; drop it if it is."""
+        end = delivery.message.deadline
+        if end is None or asyncio.get_running_loop().time() < end:
+            return True
+        title = self.handlers[delivery.message.method].title
+        error = TimeoutError(f"the time of {title} was over before it was handled")
+        self.desk.drop(self, delivery, "expired", error)
+        return False
 
     async def _run_errand(self, errand: Errand) -> None:
         acting.set(Acting(self))

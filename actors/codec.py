@@ -57,9 +57,9 @@ def decode(
     decoder = _Decoder(parts, device, records or {}, ref)
     try:
         return decoder.unpack(data)
-    except ValueError:
-        raise
     except Exception as error:
+        if isinstance(error, ValueError) and not isinstance(error, msgpack.UnpackException):
+            raise
         raise ValueError(f"a body of {len(body.data)} bytes is malformed: {error!r}") from error
 
 
@@ -104,10 +104,14 @@ class _Encoder:
         return msgpack.ExtType(code, self.pack([dtype, shape, content]))
 
 
+def _names(record: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(record) if field.init]
+
+
 def _fields(value: Any) -> list[Any]:
     """Return the fields of a dataclass or NamedTuple in order."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, field.name) for field in dataclasses.fields(value)]
+        return [getattr(value, name) for name in _names(value)]
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return list(value)
     raise TypeError(
@@ -174,4 +178,7 @@ class _Decoder:
             raise ValueError(
                 f"a {name} came, but the handler's signature names no such dataclass or NamedTuple"
             )
-        return self.records[name](*fields)
+        cls = self.records[name]
+        if dataclasses.is_dataclass(cls):
+            return cls(**dict(zip(_names(cls), fields, strict=True)))
+        return cls(*fields)

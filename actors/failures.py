@@ -21,11 +21,23 @@ def plain(error: BaseException, where: str) -> list[Any]:
     """Return an exception as plain data: type, arguments, text, notes and traceback."""
     kind = type(error)
     name = kind.__name__ if KNOWN.get(kind.__name__) is kind else ""
-    arguments = [a if isinstance(a, PLAIN) else str(a) for a in error.args] if name else []
+    arguments = [_plain_argument(a) for a in error.args] if name else []
     full = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-    notes = [*getattr(error, "__notes__", ()), where]
+    notes = [_text(note) for note in [*getattr(error, "__notes__", ()), where]]
     trace = "".join(traceback.format_exception(error))
-    return [name, arguments, full, str(error), notes, trace]
+    return [name, arguments, full, _text(error), notes, _text(trace)]
+
+
+def _plain_argument(value: Any) -> Any:
+    return value if isinstance(value, PLAIN) and not isinstance(value, str) else _text(value)
+
+
+def _text(value: Any) -> str:
+    """Return a value as text that can be sent, whatever its author made of it."""
+    try:
+        return str(value).encode(errors="replace").decode()
+    except Exception:  # `__str__` is anybody's code
+        return f"a {type(value).__name__} that cannot be written as text"
 
 
 def rebuilt(data: list[Any]) -> Exception:

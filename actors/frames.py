@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -131,6 +132,8 @@ def _unpacked_message(plain: list[Any], now: float) -> Message:
         raise ValueError("a message came without its structure")
     links = tuple((_text(actor), _whole(call)) for actor, call in chain)
     deadline = None if left is None else now + float(left)
+    if deadline is not None and not math.isfinite(deadline):
+        raise ValueError(f"{left} seconds are left for a message, but a finite time is wanted")
     body = Body(data or b"", parts)
     return Message(Kind(kind), _whole(number), _text(method), body, deadline, links)
 

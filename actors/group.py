@@ -85,11 +85,19 @@ class Group(Generic[T]):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> AsyncIterator[R]:
-        """Ask all and yield the answers as they come; leaving the loop early cancels the rest."""
+        """Ask all and yield the answers as they come; leaving the loop early cancels the rest.
+
+        So does the first failure, which is raised in an ExceptionGroup.
+        """
         asked = ask_each(self._members, message, args, kwargs)
         try:
             for answer in asyncio.as_completed(asked):
-                yield await answer
+                try:
+                    value = await answer
+                except Exception as error:
+                    title = f"Group.stream({message.__qualname__})"
+                    raise ExceptionGroup(f"{title}: a member failed", [error]) from None
+                yield value
         finally:
             cancel_all(asked)
 

@@ -91,6 +91,8 @@ def batched(
     """
     if max_size < 1:
         raise ValueError(f"batched: max_size is {max_size}, but a batch holds at least one call")
+    if not max_wait >= 0:
+        raise ValueError(f"batched: max_wait is {max_wait} seconds, but 0 or more is wanted")
 
     def wrap(handler: Callable[[T, Any], Awaitable[Any]]) -> Callable[[T, Any], Awaitable[Any]]:
         @wraps(handler)

@@ -40,8 +40,12 @@ class Pump:
 
     def _turn(self) -> None:
         self._scheduled = False
-        if not self.socket.closed and self._move():
-            self._schedule()
+        left = True
+        try:
+            left = not self.socket.closed and self._move()
+        finally:  # whatever was raised, the socket must not wait for a change that came already
+            if left and not self.socket.closed:
+                self._schedule()
 
     def _move(self) -> bool:
         """Move what fits in a turn; tell whether something is left."""

@@ -66,9 +66,9 @@ def load(data: bytes) -> Any:
             raise ValueError(f"format {metadata['format']} is not known here, only {FORMAT}")
         tree = codec.decode(Body(base64.b64decode(metadata["tree"])), records={"Stored": Stored})
         spans = {name: entry["data_offsets"] for name, entry in header.items()}
-    except (KeyError, TypeError, ValueError) as error:
+        return _lowered(tree, spans, memoryview(data)[8 + size :])
+    except Exception as error:  # damaged bytes may mislead the code they reach in any way
         raise ValueError(f"a state of {len(data)} bytes is damaged: {error!r}") from error
-    return _lowered(tree, spans, memoryview(data)[8 + size :])
 
 
 def _lifted(tree: Any, path: tuple[str, ...], parts: dict[str, tuple[Stored, Part]]) -> Any:
@@ -102,7 +102,7 @@ def _lowered(tree: Any, spans: dict[str, list[int]], data: memoryview) -> Any:
     if not isinstance(tree, Stored):
         return tree
     if tree.name not in spans:
-        raise ValueError(f"a state is damaged: it has no tensor {tree.name}")
+        raise ValueError(f"it has no tensor {tree.name}, which its tree names")
     start, end = spans[tree.name]
     part = Part(end - start, memory=tensors.inline_memory(bytes(data[start:end])))
     if tree.kind == "tensor":

@@ -69,9 +69,17 @@ class Switch:
         key = (local, remote)
         link = self.links.get(key)
         if link is None:
+            self._check_way(remote)
             resend_after = self.transport.resend_after if self.transport else None
             link = self.links[key] = Link(self.pool.take, self.window, resend_after)
         return link
+
+    def _check_way(self, remote: str) -> None:
+        process = self.directory.place(remote).process
+        if self.transport is None and process != self.origin.process:
+            raise RuntimeError(
+                f"{remote} lives in {process}, but {self.origin.process} has no transport"
+            )
 
     def send(self, source: str, target: str, message: Message) -> Link:
         """Queue a message; it leaves at the end of this turn if the window has room."""
@@ -154,10 +162,7 @@ class Switch:
         cancels: list[Cancel],
         now: float,
     ) -> None:
-        if self.transport is None:
-            raise RuntimeError(
-                f"{process} is another process, but {self.origin.process} has no transport"
-            )
+        assert self.transport is not None  # there is no link to another process without one
         self._watch_over()
         batches = _batches(packets) or [[]]
         for batch in batches:
@@ -170,7 +175,7 @@ class Switch:
     def _arrive(self, local: str, remote: str, packet: Packet, now: float) -> None:
         link = self.link(local, remote)
         due = link.push(packet, now)
-        if packet.messages:
+        if packet.messages or not packet.first:
             self._acknowledge(local, remote, link)
         self._mark_if_open(local, remote, link)
         for message in due:

@@ -79,7 +79,7 @@ class BatchTurn(Turn):
         """Gather a batch around its first call, handle it, and answer each caller."""
         self.cell.current = delivery.message
         try:
-            calls = await self._gather(delivery)
+            calls = [call for call in await self._gather(delivery) if self.cell.in_time(call)]
             calls, items = self._decoded(calls)
             if calls:
                 await self._handle(calls, items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextvars import Token
 from types import TracebackType
 
@@ -19,7 +20,7 @@ class within:  # noqa: N801 - read as a word: `async with within(5):`
     __slots__ = ("_seconds", "_timeout", "_token")
 
     def __init__(self, seconds: float) -> None:
-        if not seconds >= 0:
+        if not 0 <= seconds < math.inf:
             raise ValueError(f"within: {seconds!r} seconds, but a time of 0 or more is wanted")
         self._seconds = seconds
 

@@ -1,0 +1,294 @@
+"""Small worlds: nodes of one process, joined by memory, by ZeroMQ, or by a network that loses."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+import pytest
+
+from tether.actors.cell import Cell
+from tether.actors.directory import Directory, Place
+from tether.actors.frames import Origin
+from tether.actors.message import Body, Kind, Message
+from tether.actors.node import Node
+from tether.actors.packet import Window
+from tether.actors.transport import Receiver, Transport
+from tether.actors.zeromq import ZeroMQ
+
+R = TypeVar("R")
+SIDES = ("left", "right")
+
+
+class Script:
+    """An actor whose life is what a test wants to be done inside one."""
+
+    def __init__(self, play: Callable[[], Awaitable[Any]]) -> None:
+        self.play = play
+        self.came: list[Any] = []
+        self.value: Any = None
+
+    async def run(self) -> None:
+        self.value = await self.play()
+
+    async def take(self, value: Any) -> None:
+        self.came.append(value)
+
+
+class World:
+    """The two sides of a run: two nodes, or in memory one node that is both."""
+
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
+        self.nodes = dict(nodes)
+        self.reports: list[tuple[str, int | None, dict[str, float]]] = []
+        self._ended: dict[str, asyncio.Future[BaseException | None]] = {}
+        for node in self.each:
+            node.recorded = lambda *report: self.reports.append(report)
+            self._enter(node.origin.process, Place(node.origin.process, object))
+
+    @property
+    def each(self) -> list[Node]:
+        return list({id(node): node for node in self.nodes.values()}.values())
+
+    @property
+    def one_process(self) -> bool:
+        return len(self.each) == 1
+
+    def _enter(self, name: str, place: Place) -> None:
+        for node in self.each:
+            node.directory.add(name, place)
+
+    def spawn(
+        self, name: str, make: Callable[[], object], cls: type | None = None, at: str = "right"
+    ) -> Any:
+        """Make an actor; return a handle on it for use on the left side."""
+        node = self.nodes[at]
+        cls = cls or (make if isinstance(make, type) else None)
+        self._enter(name, Place(node.origin.process, cls or object, host=at))
+        cell = node.spawn(name, make)
+        self._enter(name, Place(node.origin.process, type(cell.actor), host=at))
+        return self.ref(name)
+
+    def ref(self, name: str, at: str = "left") -> Any:
+        """Return a handle for use on one side."""
+        return self.nodes[at].ref(name)
+
+    def cell(self, name: str) -> Cell:
+        return next(node.cells[name] for node in self.each if name in node.cells)
+
+    def actor(self, name: str) -> Any:
+        """Return the object behind a name."""
+        return self.cell(name).actor
+
+    def start(self, play: Callable[[], Awaitable[Any]], name: str = "script/0") -> None:
+        """Have something done as the life of an actor on the left side."""
+        self.spawn(name, lambda: Script(play), Script, at="left")
+        ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+        self._ended[name] = ended
+
+        def end(_name: str, error: BaseException | None) -> None:
+            if not ended.done():
+                ended.set_result(error)
+
+        self.cell(name).live(end)
+
+    async def end(self, name: str = "script/0") -> Any:
+        """Wait for the end of such a life; return its value, or raise what it raised."""
+        error = await self._ended[name]
+        if error is not None:
+            raise error
+        return self.actor(name).value
+
+    async def act(self, play: Callable[[], Awaitable[R]], name: str = "script/0") -> R:
+        """Do something as an actor of the left side, and return its value."""
+        self.start(play, name)
+        value: R = await self.end(name)
+        return value
+
+    def books(self, source: str, target: str) -> dict[str, Any]:
+        """Return the accounts of one pair."""
+        for node in self.each:
+            for entry in node.accounts():
+                if (entry["from"], entry["to"]) == (source, target):
+                    return entry
+        raise LookupError(f"{source} never spoke to {target}")
+
+    async def quiet(self) -> None:
+        """Wait until nothing is under way anywhere."""
+        await until(lambda: all(node.quiet for node in self.each))
+
+    async def close(self) -> None:
+        for node in self.each:
+            await node.close(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds; a test's time limit bounds it."""
+    while not condition():  # noqa: ASYNC110 - what is waited for sets no Event
+        await asyncio.sleep(0.001)
+
+
+def memory_world(window: Window | None = None) -> World:
+    """Return a world in which everything lives in one process."""
+    node = Node(Origin("run", "home", 1), Directory({}), window=window)
+    return World(dict.fromkeys(SIDES, node))
+
+
+async def joined(
+    transports: Mapping[str, Transport], window: Window | None = None, run: str = "run"
+) -> World:
+    """Return a world of several nodes, each with its transport, started."""
+    nodes = {
+        side: Node(Origin(run, side, 1), Directory({}), transport=transport, window=window)
+        for side, transport in transports.items()
+    }
+    world = World(nodes)
+    for node in nodes.values():
+        await node.start()
+    return world
+
+
+def endpoints(folder: Path, *names: str) -> dict[str, tuple[str, str]]:
+    """Return a control and a bulk endpoint for each process."""
+    return {name: (f"ipc://{folder}/{name}.c", f"ipc://{folder}/{name}.b") for name in names}
+
+
+@pytest.fixture
+def folder() -> Any:
+    """A folder whose path is short enough for a socket."""
+    path = Path(tempfile.mkdtemp(prefix="w"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+Make = Callable[..., Awaitable[World]]
+
+
+@pytest.fixture(params=["memory", "ipc"])
+async def make_world(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Make]:
+    """What makes the two sides, in one process and over ZeroMQ."""
+    made: list[World] = []
+
+    async def make(window: Window | None = None) -> World:
+        if request.param == "memory":
+            made.append(memory_world(window))
+        else:
+            addresses = endpoints(folder, *SIDES)
+            transports = {side: ZeroMQ(side, 1, addresses) for side in SIDES}
+            made.append(await joined(transports, window))
+        return made[-1]
+
+    yield make
+    for world in made:
+        await world.close()
+
+
+@pytest.fixture
+async def world(make_world: Make) -> World:
+    """Two sides with the usual window."""
+    return await make_world()
+
+
+@pytest.fixture
+async def memory() -> AsyncIterator[World]:
+    """One process."""
+    world = memory_world()
+    yield world
+    await world.close()
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock jumps to the next timer when there is nothing else to do."""
+
+    _ready: Any
+    _scheduled: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.virtual = 0.0
+
+    def time(self) -> float:
+        return self.virtual
+
+    def _run_once(self) -> None:
+        while self._scheduled and self._scheduled[0]._cancelled:
+            self._scheduled[0]._scheduled = False
+            self._scheduled.remove(self._scheduled[0])
+            self._timer_cancelled_count = max(0, self._timer_cancelled_count - 1)
+        if not self._ready and not self._stopping:
+            if not self._scheduled:
+                raise RuntimeError("all wait, and nothing can ever happen again")
+            self.virtual = max(self.virtual, self._scheduled[0]._when)
+            if self.virtual > 300:
+                raise RuntimeError("five minutes have gone by, and it has not come to an end")
+        super()._run_once()  # type: ignore[misc]
+
+    _stopping: bool
+    _timer_cancelled_count: int
+
+
+def in_virtual_time(main: Coroutine[Any, Any, R]) -> R:
+    """Run a coroutine with a clock that costs nothing."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
+
+
+class Air:
+    """A network that loses, doubles and reorders what it carries, as its seed says."""
+
+    def __init__(self, seed: int, loss: float = 0.2, double: float = 0.2) -> None:
+        self.random = Random(seed)
+        self.loss = loss
+        self.double = double
+        self.receivers: dict[str, Receiver] = {}
+        self.carried = 0
+
+    def carry(self, process: str, bring: Callable[[Receiver], None]) -> None:
+        self.carried += 1
+        for _ in range(2 if self.random.random() < self.double else 1):
+            if self.random.random() >= self.loss:
+                loop = asyncio.get_running_loop()
+                loop.call_later(self.random.random() * 0.02, self._bring, process, bring)
+
+    def _bring(self, process: str, bring: Callable[[Receiver], None]) -> None:
+        if process in self.receivers:
+            bring(self.receivers[process])
+
+
+class Lossy:
+    """One process's connection to such a network."""
+
+    resend_after: float | None = 0.05
+
+    def __init__(self, process: str, air: Air) -> None:
+        self.process = process
+        self.air = air
+
+    async def start(self, receiver: Receiver) -> None:
+        self.air.receivers[self.process] = receiver
+
+    def send(self, process: str, frame: bytes) -> None:
+        self.air.carry(process, lambda receiver: receiver.frame(frame))
+
+    def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
+        copy = bytes(data)
+        self.air.carry(process, lambda receiver: receiver.chunk(header, memoryview(copy)))
+
+    async def close(self, linger: float) -> None:
+        self.air.receivers.pop(self.process, None)
+
+
+async def lossy_world(seed: int, window: Window | None = None, loss: float = 0.2) -> World:
+    """Return two sides joined by a network that loses."""
+    air = Air(seed, loss)
+    return await joined({side: Lossy(side, air) for side in SIDES}, window)
+
+
+def call(number: int = 1, size: int = 0, kind: Kind = Kind.TELL, **more: Any) -> Message:
+    """Return a message of so many bytes of structure."""
+    return Message(kind, number, more.pop("method", "tick"), Body(b"x" * size), **more)

@@ -1,0 +1,203 @@
+"""Values come back as they went; what does not travel, and what is malformed, says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import msgpack
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tether.actors import codec
+from tether.actors.message import Body, Part
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    weight: int
+    inner: Any
+
+
+@dataclasses.dataclass(kw_only=True)
+class Keyed:
+    a: int
+    b: str = "b"
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+RECORDS = {cls.__name__: cls for cls in (Update, Keyed, Pair)}
+
+
+def back(value: Any) -> Any:
+    return codec.decode(codec.encode(value), records=RECORDS)
+
+
+keys = st.text() | st.integers(-(2**63), 2**63) | st.binary() | st.booleans() | st.none()
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
+    | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(keys, inner)
+    | st.builds(Update, st.integers(), inner) | st.builds(Pair, inner, inner),
+    max_leaves=20,
+)  # fmt: skip
+
+
+def types(value: Any) -> Any:
+    """Return the shape of a value in types: equal values may differ in them."""
+    if isinstance(value, list | tuple):
+        return type(value), [types(item) for item in value]
+    if isinstance(value, dict):
+        return dict, [(types(key), types(item)) for key, item in value.items()]
+    return types(value.inner) if isinstance(value, Update) else type(value)
+
+
+@given(values)
+def test_a_value_comes_back_equal_and_of_the_same_types(value: Any) -> None:
+    again = back(value)
+
+    assert again == value
+    assert types(again) == types(value)
+
+
+def test_lists_and_dicts_come_back_fresh() -> None:
+    value = {"x": [1, [2]]}
+
+    again = back(value)
+    again["x"][1].append(3)
+
+    assert value == {"x": [1, [2]]}
+
+
+def test_tuples_stay_tuples_even_as_keys() -> None:
+    assert back({(1, 2): ((), [()])}) == {(1, 2): ((), [()])}
+
+
+def test_a_dataclass_of_keywords_comes_back() -> None:
+    assert back(Keyed(a=1, b="c")) == Keyed(a=1, b="c")
+
+
+@pytest.mark.parametrize("value", [2**64, -(2**63) - 1, 10**40, 2**64 - 1])
+def test_integers_have_no_limit(value: int) -> None:
+    assert back(value) == value
+
+
+class Colour(enum.IntEnum):
+    RED = 1
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ({1, 2}, "builtins.set"),
+        (Fraction(1, 2), "fractions.Fraction"),
+        (Colour.RED, "test_codec.Colour"),
+        (np.float32(1), "numpy.float32"),
+        (object(), "builtins.object"),
+        (lambda: 0, "builtins.function"),
+        (Update, "builtins.type"),
+        (1j, "builtins.complex"),
+        (torch.nn.Linear(1, 1), "torch.nn.modules.linear.Linear"),
+    ],
+)
+def test_what_does_not_travel_is_named(value: Any, name: str) -> None:
+    for nested in (value, [value], {"x": (value,)}):
+        with pytest.raises(TypeError, match=rf"a \S*{name} does not travel; None, bool, int"):
+            codec.encode(nested)
+
+
+def test_a_failed_encoding_leaves_nothing_behind_for_the_next() -> None:
+    with pytest.raises(TypeError, match="does not travel"):
+        codec.encode([1, 2, "left behind", {1}])
+
+    assert codec.decode(codec.encode([3])) == [3]
+
+
+def test_small_tensors_ride_in_the_structure_and_large_ones_beside_it() -> None:
+    limit = codec.INLINE // 4
+
+    small, large = codec.encode(torch.zeros(limit)), codec.encode(torch.zeros(limit + 1))
+
+    assert (len(small.parts), len(large.parts)) == (0, 1)
+    assert large.parts[0].nbytes == codec.INLINE + 4
+
+
+def test_a_lendable_tensor_is_sent_in_place_and_any_other_copied() -> None:
+    x = torch.ones(10_000)
+    address = x.data_ptr()
+
+    lent = codec.encode(x, lambda given: given == address).parts[0]
+    copied = codec.encode(x).parts[0]
+    x.zero_()
+
+    assert (lent.address, copied.address) == (address, 0)
+    assert (lent.value[0], copied.value[0]) == (0, 1)
+
+
+def test_structure_that_came_as_the_last_part_is_decoded() -> None:
+    body = codec.encode([torch.arange(10_000), "x"])
+    data = np.frombuffer(body.data, np.uint8)
+    moved = Body(b"", (*body.parts, Part(len(data), memory=data)))
+
+    tensor, text = codec.decode(moved)
+
+    assert (tensor.sum().item(), text) == (49_995_000, "x")
+
+
+def ext(code: int, *content: Any) -> Body:
+    return Body(msgpack.packb(msgpack.ExtType(code, msgpack.packb(list(content)))))
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (Body(b"\xc1"), "a body of 1 bytes is malformed: FormatError"),
+        (Body(b""), "Unpack failed"),
+        (ext(99, "", [], b""), "extension 99 is not one of this wire version"),
+        (ext(codec.RECORD, "Other", []), "a Other came, but the handler's signature names no such"),
+        (ext(codec.RECORD, "Update", [1]), "argument 2 is shorter"),
+        (ext(codec.RECORD, "Pair", [1]), "a body of .* bytes is malformed: TypeError"),
+        (ext(codec.TENSOR, "float32", [3], 0), "part 0 is named, but 0 came"),
+        (ext(codec.TENSOR, "float32", [3], b"1234"), r"shape \[3\] of 4-byte items needs 12 bytes"),
+        (ext(codec.TENSOR, "float32", [-1, -1], b"1234"), r"shape \[-1, -1\] of 4-byte items"),
+        (ext(codec.TENSOR, "system", [1], b"1"), "a tensor of dtype 'system' is announced"),
+        (ext(codec.ARRAY, "O", [1], b"12345678"), "an array of dtype 'O' is announced"),
+        (ext(codec.ARRAY, "<f4", [2], b"1234"), r"shape \[2\] of 4-byte items needs 8 bytes"),
+        (Body(b"\xc7\x01\x04a"), "a handle on a came where no handle can be made"),
+        (ext(codec.ARRAY, "nonsense", [1], b"1"), "a body of .* is malformed: TypeError"),
+        (ext(codec.INTEGER), "invalid literal for int"),
+    ],
+)
+def test_a_malformed_body_is_refused(body: Body, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        codec.decode(body, records=RECORDS)
+
+
+@given(st.binary(max_size=100))
+def test_random_bodies_are_never_more_than_a_value_error(data: bytes) -> None:
+    try:
+        codec.decode(Body(data), records=RECORDS)
+    except ValueError:
+        return
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6))
+def test_mutated_bodies_are_never_more_than_a_value_error(flips: list[tuple[int, int]]) -> None:
+    value = [(1, "x"), Update(1, torch.ones(3)), np.ones(2), {"k": Pair(2**70, b"")}]
+    data = bytearray(codec.encode(value).data)
+    for at, byte in flips:
+        data[at % len(data)] = byte
+
+    try:
+        codec.decode(Body(bytes(data)), records=RECORDS)
+    except ValueError:
+        return

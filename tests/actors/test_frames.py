@@ -1,0 +1,199 @@
+"""The wire format comes back as it went, and nothing that comes can do more than be refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tether.actors import frames
+from tether.actors.frames import Cancel, Chunk, Frame, Origin, Pair
+from tether.actors.message import Body, Kind, Message, Part
+from tether.actors.packet import Ack, Packet
+
+PAIR = Pair("worker/3", "center/0", 2, 1)
+counts = st.integers(0, 2**62)
+pairs = st.builds(Pair, st.text(), st.text(), counts, counts)
+acks = st.builds(Ack, counts, counts, counts, st.dictionaries(st.text(), counts, max_size=3))
+messages = st.builds(
+    Message,
+    st.sampled_from(Kind),
+    counts,
+    st.text(),
+    st.builds(Body, st.binary()),
+    st.none() | st.floats(0, 1e6),
+    st.lists(st.tuples(st.text(), counts), max_size=3).map(tuple),
+)
+packets = st.builds(Packet, counts, st.lists(messages, max_size=3).map(tuple), acks)
+whole = st.builds(
+    Frame,
+    st.builds(Origin, st.text(), st.text(), counts),
+    st.lists(st.tuples(pairs, packets), max_size=3),
+    st.lists(st.builds(Cancel, st.text(), st.text(), counts), max_size=3),
+)
+
+
+def plain(message: Message) -> tuple[Any, ...]:
+    sizes = [part.nbytes for part in message.body.parts]
+    return (message.kind, message.number, message.method, message.body.data, sizes, message.chain)
+
+
+def packed(*changes: tuple[tuple[int, ...], Any]) -> bytes:
+    """Return a frame of one message in which some fields are replaced, by their places."""
+    message = Message(Kind.ASK, 7, "exchange", Body(b"abc"), 5.0, (("worker/3", 6),))
+    packet = Packet(4, (message,), Ack(1, 1, 64, {"expired": 0}))
+    frame = Frame(Origin("r", "p", 1), [(PAIR, packet)], [Cancel("worker/3", "center/0", 5)])
+    tree = msgpack.unpackb(frames.pack_frame(frame, 0.0))
+    for path, value in changes:
+        inner = tree
+        for step in path[:-1]:
+            inner = inner[step]
+        inner[path[-1]] = value
+    data: bytes = msgpack.packb(tree)
+    return data
+
+
+@given(whole)
+def test_a_frame_comes_back_as_it_went(frame: Frame) -> None:
+    back = frames.unpack_frame(frames.pack_frame(frame, 0.0), 0.0)
+
+    assert (back.origin, back.cancels) == (frame.origin, frame.cancels)
+    for (pair, packet), (pair_back, packet_back) in zip(frame.packets, back.packets, strict=True):
+        assert pair_back == pair
+        assert (packet_back.first, packet_back.ack) == (packet.first, packet.ack)
+        assert list(map(plain, packet_back.messages)) == list(map(plain, packet.messages))
+
+
+def test_a_deadline_travels_as_the_time_that_remains() -> None:
+    message = Message(Kind.ASK, 1, "x", Body(b""), deadline=105.0)
+    frame = Frame(Origin("r", "p", 1), [(PAIR, Packet(1, (message,), Ack()))], [])
+
+    back = frames.unpack_frame(frames.pack_frame(frame, now=100.0), now=7.0)
+
+    assert back.packets[0][1].messages[0].deadline == 12.0
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        ((0,), 2, "wire version 2 came, but version 1 is spoken here"),
+        ((1,), 5, "5 came where a name belongs"),
+        ((3,), -1, "-1 came where a count belongs"),
+        ((3,), True, "True came where a count belongs"),
+        ((5,), 3, "a frame of .* bytes is malformed: TypeError"),
+        ((5, 0, 5, 3), [1], "a frame of .* bytes is malformed: AttributeError"),
+        ((5, 0, 5), [1, 2], "not enough values to unpack"),
+        ((5, 0, 6, 0, 0), 9, "9 is not a valid Kind"),
+        ((5, 0, 6, 0, 3), "soon", "could not convert string to float"),
+        ((5, 0, 6, 0, 3), float("nan"), "nan seconds are left for a message"),
+        ((5, 0, 6, 0, 5), 4, "a message is encoded by codec 4, which is not known here"),
+        ((5, 0, 6, 0, 6), None, "a message came without its structure"),
+        ((5, 0, 6, 0, 6), [1], "a message came without its structure"),
+        ((5, 0, 6, 0, 7), [1.5], "1.5 came where a count belongs"),
+        ((6, 0), ["a", "b"], "not enough values to unpack"),
+    ],
+)
+def test_a_frame_with_a_wrong_field_is_refused(
+    path: tuple[int, ...], value: Any, text: str
+) -> None:
+    with pytest.raises(ValueError, match=text):
+        frames.unpack_frame(packed((path, value)), 0.0)
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_are_never_more_than_a_value_error(data: bytes) -> None:
+    for unpack in (lambda d: frames.unpack_frame(d, 0.0), frames.unpack_chunk):
+        try:
+            unpack(data)
+        except ValueError:
+            continue
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6), st.integers(0))
+def test_mutated_frames_and_headers_are_never_more_than_a_value_error(
+    flips: list[tuple[int, int]], cut: int
+) -> None:
+    header = msgpack.packb([1, "run", *PAIR, 4, 0, 0, 100])
+    unpack_frame = lambda d: frames.unpack_frame(d, 0.0)  # noqa: E731
+    for valid, unpack in ((packed(), unpack_frame), (header, frames.unpack_chunk)):
+        data = bytearray(valid)
+        for at, byte in flips:
+            data[at % len(data)] = byte
+        try:
+            unpack(bytes(data[: len(data) - cut % 3]))
+        except ValueError:
+            continue
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
+    | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)  # fmt: skip
+places = st.sampled_from(
+    [(k,) for k in range(7)]
+    + [(5, 0), (6, 0), (6, 0, 2)]
+    + [(5, 0, k) for k in range(7)]
+    + [(5, 0, 5, k) for k in range(4)]
+    + [(5, 0, 6, 0, k) for k in range(8)]
+)
+
+
+@given(st.lists(st.tuples(places, junk), min_size=1, max_size=2))
+def test_well_formed_nonsense_is_never_more_than_a_value_error(
+    changes: list[tuple[tuple[int, ...], Any]],
+) -> None:
+    try:
+        data = packed(*changes[:1])
+    except (TypeError, IndexError):
+        return
+    try:
+        frames.unpack_frame(data, 0.0)
+    except ValueError:
+        return
+
+
+def test_large_parts_travel_in_chunks_of_a_mebibyte_at_most() -> None:
+    memory = np.arange(2 * frames.CHUNK + 5, dtype=np.uint8)
+    message = Message(Kind.ASK, 1, "x", Body(b"", (Part(memory.nbytes, memory=memory),)))
+
+    pieces = list(frames.chunks("run", PAIR, Packet(9, (message,), Ack())))
+
+    heads = [frames.unpack_chunk(header) for header, _ in pieces]
+    assert heads == [Chunk("run", PAIR, 9, 0, at * frames.CHUNK, memory.nbytes) for at in range(3)]
+    assert [len(data) for _, data in pieces] == [frames.CHUNK, frames.CHUNK, 5]
+    assert b"".join(data for _, data in pieces) == memory.tobytes()
+
+
+def test_large_structure_travels_in_chunks_as_the_last_part() -> None:
+    data = bytes(frames.STRUCTURE_LIMIT + 1)
+    message = Message(Kind.ASK, 1, "x", Body(data))
+    packet = Packet(1, (message,), Ack())
+
+    frame = frames.pack_frame(Frame(Origin("r", "p", 1), [(PAIR, packet)], []), 0.0)
+    pieces = list(frames.chunks("r", PAIR, packet))
+
+    assert len(frame) < 200
+    part = frames.unpack_frame(frame, 0.0).packets[0][1].messages[0].body.parts[0]
+    assert part.nbytes == len(data)
+    assert b"".join(piece for _, piece in pieces) == data
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        ([2, "r", *PAIR, 1, 0, 0, 9], "wire version 2 came, but version 1 is spoken here"),
+        ([1, "r", *PAIR, 1, 0, 0], "not enough values to unpack"),
+        ([1, "r", *PAIR, 1, 0, 0, -9], "-9 came where a count belongs"),
+        ([1, None, *PAIR, 1, 0, 0, 9], "None came where a name belongs"),
+        (7, "a chunk's header is malformed: TypeError"),
+    ],
+)
+def test_a_chunk_with_a_wrong_header_is_refused(head: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        frames.unpack_chunk(msgpack.packb(head))

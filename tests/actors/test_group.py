@@ -1,0 +1,231 @@
+"""A group is asked like a map, and its failures are one ExceptionGroup."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+from tests.actors.conftest import World, until
+from tether.actors import Group, buffer, oneway
+
+
+class Client:
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.open = asyncio.Event()
+        self.noted: list[Any] = []
+        self.given = 0
+
+    async def update(self, w: int, scale: int = 1) -> int:
+        return self.number * scale + w
+
+    async def wait(self) -> int:
+        await self.open.wait()
+        return self.number
+
+    async def odd_fails(self) -> int:
+        if self.number % 2:
+            raise ValueError(f"{self.number} is odd")
+        await self.open.wait()
+        return self.number
+
+    async def see(self, x: torch.Tensor) -> float:
+        self.given = x.data_ptr()
+        return x.sum().item()
+
+    @oneway
+    async def note(self, value: Any) -> None:
+        self.noted.append(value)
+
+
+def clients(world: World, size: int = 4) -> Group[Any]:
+    sides = ("left", "right")
+    return Group(
+        [
+            world.spawn(f"client/{n}", partial(Client, n), Client, at=sides[n % 2])
+            for n in range(size)
+        ]
+    )
+
+
+async def test_answers_come_in_member_order(world: World) -> None:
+    group = clients(world)
+
+    assert await group.map(Client.update, 100) == [100, 101, 102, 103]
+    assert await group.map(Client.update, 1, scale=2) == [1, 3, 5, 7]
+
+
+async def test_plain_objects_are_asked_where_no_framework_runs() -> None:
+    group = Group([Client(n) for n in range(3)])
+
+    assert await group.map(Client.update, 10) == [10, 11, 12]
+    assert sorted([answer async for answer in group.stream(Client.update, 10)]) == [10, 11, 12]
+
+
+async def test_nobody_answers_for_an_empty_group() -> None:
+    assert await Group[Client]([]).map(Client.update, 1) == []
+
+
+async def test_a_one_way_is_handed_to_all(world: World) -> None:
+    group = clients(world)
+
+    assert await group.map(Client.note, "x") == [None] * 4
+    await world.quiet()
+
+    assert [world.actor(f"client/{n}").noted for n in range(4)] == [["x"]] * 4
+
+
+async def test_the_argument_is_encoded_once_for_all(memory: World) -> None:
+    group = clients(memory)
+
+    async def play() -> tuple[int, list[float]]:
+        x = torch.ones(20_000)
+        sums = await group.map(Client.see, x)
+        lent = buffer(20_000).zero_()
+        await group.map(Client.see, lent)
+        assert memory.actor("client/0").given == lent.data_ptr()
+        assert not memory.nodes["left"].pool.is_lent(lent.data_ptr())
+        return len({memory.actor(f"client/{n}").given for n in range(4)}), sums
+
+    assert await memory.act(play) == (1, [20_000.0] * 4)
+
+
+async def test_answers_stream_as_they_come(world: World) -> None:
+    group = clients(world, 3)
+    order = []
+    world.actor("client/2").open.set()
+
+    async for number in group.stream(Client.wait):
+        order.append(number)
+        world.actor(f"client/{(number + 2) % 3}").open.set()
+
+    assert order == [2, 1, 0]
+
+
+async def test_leaving_a_stream_early_cancels_the_rest(world: World) -> None:
+    group = clients(world, 3)
+    world.actor("client/1").open.set()
+
+    async def play() -> int:
+        stream = group.stream(Client.wait)
+        first = await anext(stream)
+        await stream.aclose()  # type: ignore[attr-defined]
+        return first
+
+    first = await world.act(play)
+    for n in (0, 2):
+        world.actor(f"client/{n}").open.set()
+    await world.quiet()
+
+    assert first == 1
+    assert sum(world.books("script/0", f"client/{n}")["late"] for n in range(3)) <= 2
+    assert world.books("script/0", "client/1")["late"] == 0
+
+
+async def test_failures_are_raised_together_and_cancel_the_rest(world: World) -> None:
+    group = clients(world)
+
+    async def play() -> None:
+        await group.map(Client.odd_fails)
+
+    with pytest.raises(
+        ExceptionGroup, match=r"Group\.map\(Client\.odd_fails\): \d of 4 failed"
+    ) as e:
+        await world.act(play)
+    for n in range(4):
+        world.actor(f"client/{n}").open.set()
+    await world.quiet()
+
+    assert {str(error) for error in e.value.exceptions} <= {"1 is odd", "3 is odd"}
+    for n in (0, 2):
+        books = world.books("script/0", f"client/{n}")
+        assert books["handled"] + sum(books["dropped"].values()) == 1
+
+
+async def test_a_failure_in_a_stream_is_raised_in_a_group_too(world: World) -> None:
+    group = clients(world, 2)
+
+    with pytest.raises(ExceptionGroup, match=r"Group\.stream\(Client\.odd_fails\): a member fail"):
+        async for _ in group.stream(Client.odd_fails):
+            pass
+
+
+async def test_a_cancelled_map_cancels_its_asks(world: World) -> None:
+    group = clients(world, 2)
+    for n in range(2):
+        await asyncio.gather(group[n].update(0))
+    task = asyncio.ensure_future(group.map(Client.wait))
+    await until(lambda: world.cell("client/1").current and world.cell("client/0").current)
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for n in range(2):
+        world.actor(f"client/{n}").open.set()
+    await world.quiet()
+
+    assert all(len(node.calls) == 0 for node in world.each)
+
+
+def test_members_are_found_by_index_and_slice() -> None:
+    group = Group(["a", "b", "c"])
+
+    assert (group[0], group[-1], group[1:]) == ("a", "c", Group(["b", "c"]))
+    assert (len(group), list(group), "b" in group, "x" in group) == (
+        3,
+        ["a", "b", "c"],
+        True,
+        False,
+    )
+    assert {group: 1}[Group(["a", "b", "c"])] == 1
+    assert group != ["a", "b", "c"]
+    assert repr(group) == "Group(['a', 'b', 'c'])"
+
+
+def test_a_sample_is_of_different_members() -> None:
+    group = Group(range(20))
+
+    drawn = group.sample(10)
+
+    assert len(set(drawn)) == len(drawn) == 10
+    assert set(group.sample(20)) == set(range(20))
+    assert group.sample(0) == Group([])
+
+
+def test_every_member_is_drawn_with_the_same_chance() -> None:
+    group = Group(range(4))
+
+    drawn = [group.random() for _ in range(4000)]
+
+    assert all(850 < drawn.count(member) < 1150 for member in range(4))
+
+
+@pytest.mark.parametrize("size", [-1, 3])
+def test_no_more_than_all_can_be_drawn(size: int) -> None:
+    with pytest.raises(ValueError, match=rf"Group\.sample: {size} of 2 members cannot be drawn"):
+        Group([1, 2]).sample(size)
+
+
+def test_nobody_can_be_drawn_from_an_empty_group() -> None:
+    with pytest.raises(IndexError, match=r"Group\.random: the group is empty, so there is nobody"):
+        Group([]).random()
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_a_quorum_is_of_some_or_all(size: int) -> None:
+    with pytest.raises(ValueError, match=rf"Group\.first: {size} of 2 members cannot answer"):
+        Group([1, 2]).first(size)
+
+
+async def test_an_actor_draws_from_its_own_generator(world: World) -> None:
+    async def play() -> list[int]:
+        return [Group(range(1000)).random() for _ in range(5)]
+
+    drawn = await world.act(play)
+    again = await world.act(play, "script/1")
+
+    assert drawn != again

@@ -1,0 +1,128 @@
+"""A node brings what comes to its actors, keeps their books, and tells who is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.actors.conftest import World, until
+from tether.actors import ActorGone, Ref, oneway
+from tether.actors.directory import Place
+
+
+class Center:
+    async def exchange(self, x: int) -> int:
+        return x + 1
+
+    @oneway
+    async def note(self) -> None: ...
+
+
+class Worker:
+    def __init__(self, center: Ref[Center]) -> None:
+        self.center = center
+        self.told: list[tuple[Any, str]] = []
+
+    async def go(self) -> int:
+        return await self.center.exchange(1)
+
+    async def down(self, peer: Ref[Center], why: str) -> None:
+        self.told.append((peer, why))
+
+
+async def test_who_spoke_to_one_that_is_gone_is_told(world: World) -> None:
+    center = world.spawn("center/0", Center)
+    worker = world.spawn("worker/0", lambda: Worker(center), Worker, at="left")
+    world.spawn("worker/1", lambda: Worker(center), Worker, at="left")
+    await worker.go()
+    await world.quiet()
+
+    world.nodes["left"].gone("center/0", "killed by signal 9")
+    await until(lambda: world.actor("worker/0").told)
+
+    assert world.actor("worker/0").told == [(center, "killed by signal 9")]
+    assert world.actor("worker/1").told == []
+
+
+async def test_an_ask_to_an_actor_that_does_not_run_here_fails_and_is_booked(world: World) -> None:
+    world.spawn("center/0", Center)
+    process = world.nodes["right"].origin.process
+    for node in world.each:
+        node.directory.add("center/1", Place(process, Center))
+
+    async def play() -> None:
+        await world.ref("center/1").note()
+        await world.ref("center/1").exchange(1)
+
+    with pytest.raises(ActorGone, match=rf"center/1 does not run in {process}"):
+        await world.act(play)
+    await world.quiet()
+
+    assert world.books("script/0", "center/1")["dropped"] == {"absent": 2}
+
+
+async def test_an_actor_is_made_as_itself(memory: World) -> None:
+    class Curious:
+        def __init__(self) -> None:
+            from tether.actors.context import acting
+
+            here = acting.get()
+            self.name = here.cell.name if here else None
+
+    memory.spawn("curious/0", Curious)
+
+    assert memory.actor("curious/0").name == "curious/0"
+
+
+async def test_an_actor_that_cannot_be_made_says_why_and_is_not_there(memory: World) -> None:
+    def make() -> object:
+        raise ValueError("alpha is 2")
+
+    with pytest.raises(ValueError, match="alpha is 2"):
+        memory.spawn("center/0", make)
+
+    assert "center/0" not in memory.nodes["left"].cells
+
+
+async def test_books_name_sender_and_receiver(world: World) -> None:
+    center = world.spawn("center/0", Center)
+    await world.act(lambda: center.exchange(1))
+    await world.quiet()
+
+    books = world.books("script/0", "center/0")
+
+    assert books.pop("bytes") > 64
+    assert books == {
+        "from": "script/0", "to": "center/0", "sent": 1, "handled": 1, "dropped": {}, "unknown": 0,
+        "in_flight": 0, "late": 0,
+    }  # fmt: skip
+
+
+async def test_a_node_is_quiet_when_nothing_is_under_way(world: World) -> None:
+    center = world.spawn("center/0", Center)
+    before = all(node.quiet for node in world.each)
+    call = asyncio.ensure_future(center.exchange(1))
+    await asyncio.sleep(0)
+    meanwhile = all(node.quiet for node in world.each)
+
+    await call
+    await world.quiet()
+
+    assert (before, meanwhile) == (True, False)
+
+
+async def test_a_node_without_a_transport_cannot_speak_to_another_process(
+    memory: World,
+) -> None:
+    memory.nodes["left"].directory.add("far/0", Place("elsewhere", Center))
+
+    with pytest.raises(RuntimeError, match="far/0 lives in elsewhere, but home has no transport"):
+        await memory.ref("far/0").exchange(1)
+
+
+async def test_reports_to_nobody_are_no_error(memory: World) -> None:
+    from tether.actors.node import nowhere
+
+    nowhere("a/0", None, {"loss": 1.0})

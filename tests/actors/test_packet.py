@@ -1,0 +1,14 @@
+"""What the sides of a link say has fixed meanings and default bounds."""
+
+from __future__ import annotations
+
+from tether.actors.packet import Ack, Window
+
+
+def test_a_window_holds_64_messages_and_64_mebibytes() -> None:
+    assert Window() == Window(messages=64, bytes=67_108_864)
+
+
+def test_settled_calls_are_those_handled_and_dropped() -> None:
+    assert Ack(received=9, handled=5).settled == 5
+    assert Ack(received=9, handled=5, dropped={"expired": 2, "cycle": 1}).settled == 8

@@ -1,0 +1,149 @@
+"""Tensors of every dense dtype and arrays of numbers come back bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tether.actors import codec, tensors
+from tether.actors.message import Part
+
+DTYPES = sorted(name for name in tensors.DTYPES if hasattr(torch, name))
+SHAPES = [(), (0,), (3,), (2, 0, 3), (40, 50, 10)]
+
+
+def back(value: Any) -> Any:
+    """Return a value as it comes from another process."""
+    body = codec.encode(value)
+    for part in body.parts:
+        part.memory = np.frombuffer(bytearray(tensors.raw(part)), np.uint8)
+        part.value = None
+    return codec.decode(body)
+
+
+def bits(tensor: torch.Tensor) -> bytes:
+    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def random_tensor(dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
+    kind: torch.dtype = getattr(torch, dtype)
+    size = int(np.prod(shape)) * kind.itemsize
+    raw = torch.randint(0, 2 if dtype == "bool" else 256, (size,), dtype=torch.uint8)
+    return raw.view(kind).reshape(shape)
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_every_dtype_and_shape_comes_back_bit_for_bit(dtype: str, shape: tuple[int, ...]) -> None:
+    tensor = random_tensor(dtype, shape)
+
+    again = back(tensor)
+
+    assert (again.dtype, again.shape) == (tensor.dtype, tensor.shape)
+    assert bits(again) == bits(tensor)
+
+
+def test_every_dense_dtype_of_torch_travels_or_is_quantized_or_a_fraction_of_a_byte() -> None:
+    kinds = {
+        str(v).removeprefix("torch.") for v in vars(torch).values() if isinstance(v, torch.dtype)
+    }
+    left = {name for name in kinds - tensors.DTYPES if not name.startswith(("q", "bits"))}
+
+    assert {name for name in left if not name.lstrip("u").startswith("int")} == set()
+    assert all(int(name.lstrip("u").removeprefix("int")) < 8 for name in left)
+
+
+@pytest.mark.parametrize("size", [10, 200])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x.t(),
+        lambda x: x[::2, 1:],
+        lambda x: x[0].expand(7, -1),
+        lambda x: x.clone().requires_grad_(),
+        lambda x: torch.complex(x, x).conj(),
+        lambda x: torch.complex(x, x).conj().imag,
+        torch.nn.Parameter,
+    ],
+    ids=["transposed", "strided", "expanded", "grad", "conjugated", "negated", "parameter"],
+)
+def test_tensors_arrive_detached_and_contiguous(make: Any, size: int) -> None:
+    tensor = make(torch.arange(float(size * size)).reshape(size, size))
+
+    for again in (back(tensor), codec.decode(codec.encode(tensor))):
+        assert torch.equal(again, tensor.detach())
+        assert again.is_contiguous()
+        assert not again.requires_grad
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: torch.eye(3).to_sparse(), lambda: torch.quantize_per_tensor(
+        torch.ones(2), 0.1, 0, torch.qint8)], ids=["sparse", "quantized"]
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore")
+def test_a_tensor_that_is_not_dense_does_not_travel(make: Any) -> None:
+    with pytest.raises(TypeError, match=r"tensor of torch\..* does not travel; a dense one does"):
+        codec.encode(make())
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "<u2", ">i4", "<f2", "<f8", "<c16"])
+@pytest.mark.parametrize("shape", [(), (0,), (5,), (80, 90)], ids=str)
+def test_arrays_of_numbers_come_back(dtype: str, shape: tuple[int, ...]) -> None:
+    array = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
+
+    again = back(array)
+
+    assert (again.dtype, again.shape) == (array.dtype, array.shape)
+    assert np.array_equal(again, array)
+
+
+def test_an_array_is_copied_in_c_order() -> None:
+    array = np.asfortranarray(np.arange(20_000.0).reshape(100, 200))
+
+    again = codec.decode(codec.encode(array))
+    array[:] = 0
+
+    assert again.flags.c_contiguous
+    assert again[99, 199] == 19_999
+
+
+@pytest.mark.parametrize("array", [np.array([object()]), np.array(["a"]), np.array([b"x"])])
+def test_an_array_of_anything_else_does_not_travel(array: Any) -> None:
+    with pytest.raises(TypeError, match=r"an array of dtype .* does not travel; one of bool, int"):
+        codec.encode(array)
+
+
+@pytest.mark.parametrize("dtype", ["object", "|O", "f4,f4", "<U3"])
+def test_an_array_of_a_dtype_that_does_not_travel_is_refused(dtype: str) -> None:
+    with pytest.raises(ValueError, match=r"an array of dtype .* is announced"):
+        tensors.rebuilt_array(dtype, [1], Part(8, memory=tensors.inline_memory(b"12345678")))
+
+
+def test_a_received_tensor_can_be_written() -> None:
+    again = back(torch.zeros(3))
+    again += 1
+
+    assert again.tolist() == [1, 1, 1]
+
+
+def test_neither_tensor_nor_array_is_anything_else() -> None:
+    assert not tensors.is_tensor([1])
+    assert not tensors.is_array(torch.ones(1))
+    assert tensors.is_tensor(torch.ones(1))
+    assert tensors.is_array(np.ones(1))
+
+
+def test_large_copies_lie_in_the_memory_that_is_given() -> None:
+    taken: list[int] = []
+
+    def take(nbytes: int) -> Any:
+        taken.append(nbytes)
+        return np.empty(nbytes, np.uint8)
+
+    codec.encode([torch.zeros(1 << 20), torch.zeros(8192)], take=take)
+
+    assert taken == [4 << 20]
