@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.actors.conftest import World, in_virtual_time, memory_world, until
-from tether.actors import batched, oneway
+from tether.actors import batched, oneway, within
 from tether.actors.context import acting
 
 
@@ -221,3 +221,24 @@ def test_a_full_batch_does_not_wait() -> None:
         return now
 
     assert in_virtual_time(main()) == 0
+
+
+def test_a_batch_leaves_out_a_call_whose_time_was_over_before_it_began() -> None:
+    async def main() -> tuple[list[Any], list[int]]:
+        world = memory_world()
+        predictor = world.spawn("predictor/0", Predictor)
+
+        async def hurried() -> int:
+            async with within(0.001):
+                return int(await predictor.patient(2))
+
+        answers = await asyncio.gather(predictor.patient(1), hurried(), return_exceptions=True)
+        batches = list(world.actor("predictor/0").batches)
+        await world.close()
+        return answers, batches
+
+    (first, second), batches = in_virtual_time(main())
+
+    assert first == 1
+    assert isinstance(second, TimeoutError)
+    assert batches == [1]
