@@ -119,7 +119,7 @@ async def _built(
 
 
 async def _obey(channel: Channel, process: Process) -> None:
-    """Do what the run says, until it says close or is not there any more."""
+    """Do what the run says until it says close; without an agent, wait for the end of life."""
     while (order := await channel.receive()) is not None:
         word, *details = order
         if word == "go":
@@ -136,6 +136,7 @@ async def _obey(channel: Channel, process: Process) -> None:
         elif word == "close":
             channel.send("closed", await process.close())
             return
+    await asyncio.Event().wait()  # leaving here would race with the thread that cleans up
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ class Conductor:
             async with asyncio.timeout(seconds):
                 await work
         except TimeoutError:
-            late = ", ".join(sorted(self._late()))
+            late = ", ".join(sorted(self._late())) or "the run"
             self.result.problems.append(f"{late} did not {self._what_was_due()} in {seconds:.3g} s")
 
     def _late(self) -> set[str]:

@@ -12,6 +12,7 @@ from tether.actors.node import Node
 from tether.actors.zeromq import ZeroMQ
 from tether.runners.conductor import Conductor, Result
 from tether.runners.folder import RunFolder
+from tether.runners.launch import refuse_what_is_not_here
 from tether.runners.linker import link
 from tether.runners.members import Here, Member
 from tether.runners.process import OUTSIDE, Process, directory
@@ -101,6 +102,7 @@ class World:
         return [Here(process)]
 
     def _processes(self) -> list[Member]:
+        refuse_what_is_not_here(self.plan)
         self._sockets = SocketFolder()
         processes = list(self.plan.processes())
         addresses = self._sockets.addresses([OUTSIDE, *processes])

@@ -150,6 +150,20 @@ def test_what_cannot_be_made_is_told_with_its_place_in_the_wiring(
     assert child.process.wait(20) == 0
 
 
+def test_a_process_whose_sources_have_changed_is_not_made(
+    child: Started, order: Callable[..., dict[str, Any]]
+) -> None:
+    first = order(center=CENTER)
+    first["plan"]["digests"] |= {"players": "0" * 64}
+    child.say("plan", first)
+
+    word, why, _ = child.hear()
+
+    assert word == "unbuilt"
+    assert why.startswith("ValueError: center-0 has other sources than the linker: ")
+    assert "players" in why
+
+
 def test_a_process_obeys_until_it_is_told_to_close(
     child: Started, order: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -93,9 +93,9 @@ class Watching:
         self.seen.append(("ended", actor))
 
 
-def plan(restart: str = "transient") -> Plan:
-    tables = {
-        "run": {"graceful": 0.1, "drain": 0.05},
+def plan(restart: str, hasty: bool) -> Plan:
+    tables: dict[str, Any] = {
+        "run": {"graceful": 0.1, "drain": 0.05} if hasty else {"graceful": 20, "drain": 10},
         "a": {"actor": Life, "restart": restart},
         "b": {"actor": Life},
     }
@@ -107,9 +107,11 @@ def conductor(
     b: Mapping[str, Any],
     restart: str = "transient",
     audience: Watching | None = None,
+    *,
+    hasty: bool = False,
 ) -> tuple[Conductor, Scripted, Scripted]:
     members: list[Member] = [Scripted("a/0", a), Scripted("b/0", b)]
-    made = Conductor(plan(restart), members, audience or Watching())
+    made = Conductor(plan(restart, hasty), members, audience or Watching())
     first, second = made.members
     assert isinstance(first, Scripted)
     assert isinstance(second, Scripted)
@@ -219,7 +221,7 @@ async def test_a_death_at_the_end_is_not_lost(end: str, outcome: str) -> None:
 
 
 async def test_who_does_not_listen_is_named_and_killed() -> None:
-    run, a, b = conductor(DEAF, {})
+    run, a, b = conductor(DEAF, {}, hasty=True)
 
     await run.start()
     result = await run.finish()
@@ -231,7 +233,7 @@ async def test_who_does_not_listen_is_named_and_killed() -> None:
 
 
 async def test_who_always_has_something_under_way_is_named() -> None:
-    run, _, _ = conductor({}, {"quiet:": [False]})
+    run, _, _ = conductor({}, {"quiet:": [False]}, hasty=True)
 
     await run.start()
     result = await run.finish()
@@ -303,4 +305,4 @@ async def test_the_books_of_all_processes_come_together() -> None:
     await run.start()
     result = await run.finish()
 
-    assert result.records == {"a/0": {"pid": 1}, "b/0": {"pid": 1}}
+    assert result.records == {"a/0": {"steps": 1}, "b/0": {"steps": 2}}

@@ -1,0 +1,136 @@
+"""A run in real processes, started by the command a user types, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tether.runners.folder import final_state
+
+HERE = Path(__file__).parent
+MARK = "TETHER_TESTS_RUN"
+"""Set in the environment of all processes of one run, so that orphans are found too."""
+PATIENCE = 25.0
+"""Seconds in which a condition has to come true: long, for machines that do other things too."""
+ENDS_IN = 5.0
+"""Seconds in which a run promises to end."""
+SLACK = 5.0
+"""Seconds more on a loaded machine, where starting an interpreter alone may take one."""
+
+CENTER = '[center]\nactor = "players:Center"\n'
+WORKERS = '[worker]\nactor = "players:Worker"\ncount = 2\ncenter = "@center"\n'
+ENDLESS = CENTER + WORKERS
+SERVICE = '[service]\nactor = "players:Service"\ncenter = "@center"\nrestart = "permanent"\n'
+
+
+class Agent:
+    """`tether up` as a child process, in a group of its own."""
+
+    def __init__(self, wiring: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="a-"))
+        self.temporary = self.folder / "t"
+        self.temporary.mkdir()
+        self.run = self.folder / "run"
+        (self.folder / "wiring.toml").write_text(wiring)
+        self.said = self.folder / "said"
+        ours = {MARK: str(self.folder), "TMPDIR": str(self.temporary), "PYTHONPATH": str(HERE)}
+        command = [sys.executable, "-m", "tether.runners", "up", str(self.folder / "wiring.toml")]
+        with self.said.open("wb") as said:
+            self.process = subprocess.Popen(
+                [*command, "--run", str(self.run), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **ours, **(env or {})},
+                start_new_session=True,
+            )
+
+    def signal(self, number: int, *, group: bool = False) -> None:
+        """Send the agent a signal, or its whole group as a terminal does."""
+        (os.killpg if group else os.kill)(self.process.pid, number)
+
+    def end(self, within: float = PATIENCE) -> int:
+        """Wait for the agent's end; return its exit code."""
+        return self.process.wait(within)
+
+    def members(self) -> dict[str, int]:
+        """Return the processes of the run by the name of their log."""
+        found = {}
+        for process in self._processes():
+            try:
+                target = Path(f"/proc/{process.pid}/fd/1").readlink()
+                if process.ppid() == self.process.pid and target.parent == self.run / "logs":
+                    found[target.stem] = process.pid
+            except (OSError, psutil.Error):
+                continue
+        return found
+
+    def member(self, name: str) -> int:
+        """Wait until a process of the run is there; return its pid."""
+        until(lambda: name in self.members())
+        return self.members()[name]
+
+    def log(self, name: str) -> str:
+        """Return what an actor has printed so far."""
+        path = self.run / "logs" / f"{name}.log"
+        return path.read_text() if path.exists() else ""
+
+    def until_said(self, name: str, word: str) -> None:
+        """Wait until an actor prints a word."""
+        until(lambda: word in self.log(name) or self.process.poll() is not None)
+        assert word in self.log(name), self.said.read_text()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The run's summary."""
+        found: dict[str, Any] = json.loads((self.run / "summary.json").read_text())
+        return found
+
+    def state(self, actor: str) -> Any:
+        """Return an actor's final state."""
+        return final_state(self.run, actor)
+
+    def left(self) -> list[str]:
+        """Return what is left of the run beside its directory: processes and temporary files."""
+        names = [f"process {process.pid}" for process in self._processes()]
+        for folder, folders, files in os.walk(self.temporary):  # they may go while it is walked
+            names += [f"{folder}/{name}" for name in folders + files]
+        return names
+
+    def _processes(self) -> Iterator[psutil.Process]:
+        for process in psutil.process_iter():
+            try:
+                marked = process.environ().get(MARK) == str(self.folder)
+                if marked and process.status() != psutil.STATUS_ZOMBIE:
+                    yield process
+            except psutil.Error:
+                continue
+
+    def clear(self) -> None:
+        """Kill what is left, and remove the run's folder."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for process in list(self._processes()):
+            os.kill(process.pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def until(true: Callable[[], bool], within: float = PATIENCE) -> None:
+    """Wait until something is true; TimeoutError when it does not come true in time."""
+    end = time.monotonic() + within
+    while not true():
+        if time.monotonic() > end:
+            raise TimeoutError(f"it did not come true within {within:g} s")
+        time.sleep(0.01)

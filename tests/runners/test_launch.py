@@ -1,0 +1,158 @@
+"""What a run leaves in its directory, and what is refused before there is one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.chaos.conftest import Start
+from tests.chaos.stage import CENTER, ENDLESS, HERE, WORKERS
+from tether.runners.environment import VISIBLE
+from tether.runners.launch import finish, keep_wiring, refuse_what_is_not_here
+from tether.runners.linker import link
+from tether.runners.problems import WiringError
+
+REPORTER = '[reporter]\nactor = "players:Reporter"\n'
+TALKERS = (
+    '[talker]\nactor = "players:Talker"\nword = "Ann"\n'
+    '[other]\nactor = "players:Talker"\nword = "Bob"\nbeside = "talker"\n'
+)
+ON_GPUS = '[witness]\nactor = "players:Witness"\non = ["gpu0", "gpu1"]\n'
+
+
+class Idle:
+    async def run(self) -> None: ...
+
+
+def test_a_run_leaves_all_that_tells_of_it(up: Start) -> None:
+    agent = up(REPORTER + CENTER)
+
+    code = agent.end()
+
+    assert code == 0
+    names = {str(path.relative_to(agent.run)) for path in agent.run.rglob("*") if path.is_file()}
+    assert names == {
+        "logs/center-0.log",
+        "logs/reporter-0.log",
+        "metrics.jsonl",
+        "plan.json",
+        "plot.png",
+        "state/center-0.safetensors",
+        "summary.json",
+        "wiring.toml",
+    }
+    assert (agent.run / "wiring.toml").read_text() == REPORTER + CENTER
+    assert len((agent.run / "metrics.jsonl").read_text().splitlines()) == 4
+    assert (agent.run / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert "finished after" in agent.said.read_text()
+
+
+def test_each_actor_has_a_log_though_many_share_a_process(up: Start) -> None:
+    agent = up(TALKERS)
+
+    code = agent.end()
+
+    assert code == 0
+    for table, word in (("talker", "Ann"), ("other", "Bob")):
+        lines = [f"{word} is made", f"{word} runs", f"{word} complains", f"{word} ends in the"]
+        assert all(line in agent.log(f"{table}-0") for line in lines)
+        assert ("Bob" if word == "Ann" else "Ann") not in agent.log(f"{table}-0")
+
+
+def test_a_run_that_cannot_keep_its_wiring_starts_nothing(up: Start) -> None:
+    agent = up(CENTER, "--run", os.devnull)
+
+    assert agent.end() == 2
+    assert agent.left() == []
+
+
+def test_a_gpu_is_made_the_only_one_its_process_sees(up: Start) -> None:
+    agent = up(ON_GPUS, env={VISIBLE: "6,7"})
+
+    code = agent.end()
+
+    assert code == 0
+    seen = [agent.state(f"witness/{k}") for k in range(2)]
+    assert [state["gpus"] for state in seen] == ["6", "7"]
+    assert [state["loaded"] for state in seen] == [[], []]
+    assert {state["threads"] for state in seen} == {"1"}
+
+
+def test_a_gpu_that_is_not_there_is_a_fault_of_the_wiring(up: Start) -> None:
+    agent = up(ON_GPUS, env={VISIBLE: "6"})
+
+    code = agent.end()
+
+    assert code == 2
+    told = "[witness] on: gpu1 of this machine is wanted, but it has 1 GPUs"
+    assert told in agent.said.read_text()
+    assert not agent.run.exists()
+
+
+def test_a_file_for_gpus_runs_on_the_cpu_when_told_to(up: Start) -> None:
+    agent = up('[run]\ndevice = "cpu"\n' + ON_GPUS, env={VISIBLE: ""})
+
+    code = agent.end()
+
+    assert code == 0
+    assert agent.state("witness/1")["gpus"] == ""
+
+
+def test_a_file_for_several_hosts_is_refused() -> None:
+    hosts = {"a": "10.0.0.1:5700", "b": "10.0.0.2:5700"}
+    tables = {"hosts": hosts, "idle": {"actor": Idle, "on": ["a", "b"]}}
+    plan = link(tables, Path(), name="x", importable=False)
+
+    with pytest.raises(WiringError, match="a, b are several, but this version runs on one host"):
+        refuse_what_is_not_here(plan)
+
+
+def test_the_wiring_is_kept_with_what_was_set_and_what_came_of_it(
+    tmp_path: Path, players: Path
+) -> None:
+    wiring = tmp_path / "wiring.toml"
+    wiring.write_text(CENTER)
+    run = tmp_path / "run"
+    run.mkdir()
+    plan = link({"center": {"actor": "players:Center"}}, players, name="x")
+
+    keep_wiring(run, wiring, ["center.count=1"], plan)
+
+    text = (run / "wiring.toml").read_text()
+    assert text == f"# run with --set center.count=1\n{CENTER}"
+    kept = json.loads((run / "plan.json").read_text())
+    assert kept["actors"][0]["name"] == "center/0"
+
+
+def test_a_run_without_a_summary_is_finished_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(tmp_path, Console())
+
+    assert "has no summary.json, which is written when a run ends" in capsys.readouterr().err
+
+
+def test_a_full_disk_ends_the_run_with_its_reason(up: Start, tmp_path: Path) -> None:
+    chatty = '[reporter]\nactor = "players:Reporter"\nsteps = 100000\n'
+    (tmp_path / "sitecustomize.py").write_text(SMALL_DISK)
+    agent = up(chatty + ENDLESS, env={"PYTHONPATH": f"{tmp_path}:{HERE}"})
+
+    code = agent.end()
+
+    assert code == 1
+    assert "could not be kept: OSError: [Errno 27] File too large" in agent.said.read_text()
+    assert agent.left() == []
+    assert WORKERS in agent.run.joinpath("wiring.toml").read_text()
+
+
+SMALL_DISK = """
+import resource
+
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+"""
+"""Has the system refuse files of more than 100 KB, as a full disk does."""
