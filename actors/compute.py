@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
 from tether.actors.context import acting
@@ -21,4 +22,5 @@ async def off_loop(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) 
     here = acting.get()
     executor = here.cell.executor() if here is not None else None
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(executor, lambda: function(*args, **kwargs))
+    context = copy_context()  # so that what is reported or printed there is the actor's too
+    return await loop.run_in_executor(executor, lambda: context.run(function, *args, **kwargs))

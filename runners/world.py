@@ -29,7 +29,8 @@ class World:
 
     `wiring` is a file, or the same tables in Python, where `actor` may be a class and `make` a
     function. In the world `local` all actors share this process; with `processes` each has its
-    own. `folder`, if given, keeps the logs and final states.
+    own. `folder`, if given, keeps the logs and final states. A run that failed raises RuntimeError
+    from `finished()`, or else at the end of the block.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class World:
         self._folder = Path(folder) if folder is not None else None
         self._sockets: SocketFolder | None = None
         self._node: Node | None = None
+        self._told = False
 
     async def __aenter__(self) -> Self:
         members = self._local() if self.kind == "local" else self._processes()
@@ -68,6 +70,8 @@ class World:
     ) -> None:
         self._conductor.stop_if_alive()
         await self._close()
+        if error is None and not self._told:
+            self._tell()
 
     def ref(self, cls: type[T], name: str) -> T:
         """Return a handle on an actor: "center", or "worker/3".
@@ -89,7 +93,16 @@ class World:
         RuntimeError says who failed, if somebody did.
         """
         await self._conductor.wait()
-        if self._conductor.result.outcome == "failed":
+        self._tell()
+
+    @property
+    def failed(self) -> bool:
+        """Whether somebody has failed, so that the run is over."""
+        return self._conductor.result.outcome == "failed"
+
+    def _tell(self) -> None:
+        if self.failed:
+            self._told = True
             raise RuntimeError(self._conductor.result.reason)
 
     def _local(self) -> list[Member]:

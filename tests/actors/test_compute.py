@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from tests.actors.conftest import World
+from tether.actors import report
 from tether.actors.compute import off_loop
 
 
@@ -72,3 +73,9 @@ async def test_work_queues_behind_cancelled_work_of_the_same_actor(memory: World
     await memory.act(play)
 
     assert order == ["first", "second"]
+
+
+async def test_what_the_work_reports_is_the_actors(memory: World) -> None:
+    await memory.act(lambda: off_loop(report, 3, loss=0.5), "worker/0")
+
+    assert memory.reports == [("worker/0", 3, {"loss": 0.5})]

@@ -215,6 +215,16 @@ async def test_who_failed_is_told_to_who_waits() -> None:
     assert world.result.outcome == "failed"
 
 
+async def test_who_failed_is_told_at_the_end_of_the_block_if_nobody_waited() -> None:
+    async def left_early() -> None:
+        async with World({"odd": {"actor": Failing}}) as world:
+            while not world.failed:  # noqa: ASYNC110 - a run sets no Event
+                await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="odd/0 failed: ValueError: the data are gone"):
+        await left_early()
+
+
 async def test_what_cannot_be_made_locally_is_raised_as_itself() -> None:
     world = World({"odd": {"actor": Broken}})
 
