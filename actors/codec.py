@@ -12,7 +12,7 @@ from tether.actors import tensors
 from tether.actors.assembly import Take
 from tether.actors.message import Body, Part
 
-INLINE = 16 << 10
+INLINE = 64 << 10
 """Bytes up to which a tensor rides inside the structure: below it a part costs more than a copy."""
 
 TUPLE, TENSOR, ARRAY, REF, GROUP, RECORD, INTEGER = range(1, 8)

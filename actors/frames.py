@@ -19,6 +19,7 @@ CODEC = 0
 KEY_EPOCH = 0
 """Which of the run's keys seals the parts: 0 is none."""
 CHUNK = 1 << 20
+KINDS = {int(kind): kind for kind in Kind}
 STRUCTURE_LIMIT = 1 << 20
 """Bytes of structure beyond which it travels in chunks as tensors do."""
 
@@ -135,7 +136,14 @@ def _unpacked_message(plain: list[Any], now: float) -> Message:
     if deadline is not None and not math.isfinite(deadline):
         raise ValueError(f"{left} seconds are left for a message, but a finite time is wanted")
     body = Body(data or b"", parts)
-    return Message(Kind(kind), _whole(number), _text(method), body, deadline, links)
+    return Message(_kind(kind), _whole(number), _text(method), body, deadline, links)
+
+
+def _kind(value: Any) -> Kind:
+    kind = KINDS.get(value)
+    if kind is None:
+        raise ValueError(f"{value!r:.40} came where a kind of message belongs")
+    return kind
 
 
 def _text(value: Any) -> str:

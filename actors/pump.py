@@ -18,6 +18,14 @@ import zmq
 
 Parts = tuple[bytes | memoryview, ...]
 
+# As plain numbers: arithmetic on pyzmq's enumerations costs as much as a small send.
+NOBLOCK = int(zmq.NOBLOCK)
+NOBLOCK_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+POLLIN = int(zmq.POLLIN)
+POLLOUT = int(zmq.POLLOUT)
+EVENTS = int(zmq.EVENTS)
+RCVMORE = int(zmq.RCVMORE)
+
 TURN_MESSAGES = 64
 TURN_BYTES = 8 << 20
 """What one turn of the loop moves at most, so that everything else gets its turn too."""
@@ -70,26 +78,29 @@ class Outlet(Pump):
 
     def send(self, *parts: bytes | memoryview) -> None:
         """Send a message of one or more frames, at once if the socket has room."""
-        if self._queue or not self._sent(parts):
+        if self._queue:
             self._queue.append(parts)
+        elif not self._sent(parts):
+            self._queue.append(parts)
+            self._schedule()  # the attempt itself may have swallowed the signal of room
 
     def _move(self) -> bool:
         budget = TURN_BYTES
         while self._queue and budget > 0:
             if not self._sent(self._queue[0]):
-                return False
+                break
             budget -= sum(map(len, self._queue.popleft()))
-        return bool(self._queue)
+        # Looking takes the signal in: a descriptor left readable would have the loop spin.
+        events = int(self.socket.getsockopt(EVENTS))
+        return bool(self._queue and events & POLLOUT)
 
     def _sent(self, parts: Parts) -> bool:
         *heads, last = parts
-        flags = zmq.NOBLOCK
         try:
             for head in heads:
-                self.socket.send(head, flags | zmq.SNDMORE)
-                flags = zmq.Flag(0)  # a message once begun is taken whole
-            self.socket.send(last, flags)
-        except zmq.Again:
+                self.socket.send(head, NOBLOCK_MORE)
+            self.socket.send(last, NOBLOCK)
+        except zmq.Again:  # ZeroMQ takes a message whole, or forgets what it had of it
             return False
         return True
 
@@ -116,7 +127,7 @@ class Intake(Pump):
         socket, budget = self.socket, TURN_BYTES
         for _ in range(TURN_MESSAGES):
             # Asking first costs a fifth of the exception that receiving nothing raises.
-            if not int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            if not int(socket.getsockopt(EVENTS)) & POLLIN:
                 return False
             frames = self._received()
             budget -= sum(map(len, frames))
@@ -129,11 +140,9 @@ class Intake(Pump):
 
     def _received(self) -> list[Any]:
         socket = self.socket
-        frames: list[Any] = [socket.recv(zmq.NOBLOCK)]
-        while socket.getsockopt(zmq.RCVMORE):
+        frames: list[Any] = [socket.recv(NOBLOCK)]
+        while socket.getsockopt(RCVMORE):
             frames.append(
-                socket.recv(zmq.NOBLOCK)
-                if self._copy
-                else socket.recv(zmq.NOBLOCK, copy=False).buffer
+                socket.recv(NOBLOCK) if self._copy else socket.recv(NOBLOCK, copy=False).buffer
             )
         return frames

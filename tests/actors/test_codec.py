@@ -132,7 +132,7 @@ def test_small_tensors_ride_in_the_structure_and_large_ones_beside_it() -> None:
 
 
 def test_a_lendable_tensor_is_sent_in_place_and_any_other_copied() -> None:
-    x = torch.ones(10_000)
+    x = torch.ones(100_000)
     address = x.data_ptr()
 
     lent = codec.encode(x, lambda given: given == address).parts[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -160,3 +161,31 @@ async def test_a_pump_may_be_closed_by_what_it_hands_on(context: zmq.Context[Any
     assert came == [[b"1"]]
     intake.close(0)
     near.close()
+
+
+async def test_an_outlet_that_has_nothing_to_do_takes_no_turns(
+    context: zmq.Context[Any], tmp_path: Path
+) -> None:
+    class Counting(Outlet):
+        turns = 0
+
+        def _move(self) -> bool:
+            self.turns += 1
+            return super()._move()
+
+    far, near = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+    near.setsockopt(zmq.SNDHWM, 4)  # so that the socket is signalled that there is room again
+    far.bind("ipc://" + str(tmp_path / "far"))
+    near.connect("ipc://" + str(tmp_path / "far"))
+    came: list[list[bytes]] = []
+    outlet, intake = Counting(near), Intake(far, came.append)
+    for number in range(100):
+        outlet.send(str(number).encode())
+    await until(lambda: len(came) == 100)
+
+    for _ in range(1000):
+        await asyncio.sleep(0)
+
+    assert outlet.turns < 500
+    outlet.close(0)
+    intake.close(0)

@@ -1,0 +1,1 @@
+"""Every claim about speed: what is run, against whom, and what came out."""
