@@ -8,7 +8,8 @@ comma := ,
 export UV_FIND_LINKS ?= $(subst $(empty) $(empty),$(comma),$(strip $(PIP_FIND_LINKS)))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-INSTALL := .venv/bin/uv pip install --quiet --python $(PYTHON) --constraint constraints.txt
+# Compiled once here, or else anew by every process where Python may not write what it compiles.
+INSTALL := .venv/bin/uv pip install --quiet --compile-bytecode --python $(PYTHON) --constraint constraints.txt
 
 .PHONY: help demo test soak replicate gpu check
 help:
@@ -36,6 +37,7 @@ check: .venv/ready
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/mypy tests
+	.venv/bin/mypy benchmarks
 
 # `make replicate easgd` and `make replicate NAME=easgd` are the same.
 ifeq (replicate,$(firstword $(MAKECMDGOALS)))

@@ -125,9 +125,9 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_protocol_of_ones_own_trains_with_the_installed_wheel(
     installed: Path, mine: Path
 ) -> None:
-    command = [installed / "tether", "up", "ring.toml", "--set", "peer.steps=60", "--run", "run"]
+    words = "up ring.toml --set peer.steps=60 --run run".split()
 
-    run(*command, folder=mine)
+    run(installed / "tether", *words, folder=mine)
 
     summary = json.loads((mine / "run" / "summary.json").read_text(encoding="utf-8"))
     assert summary["outcome"] == "finished"

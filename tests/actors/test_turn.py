@@ -224,7 +224,7 @@ def test_a_full_batch_does_not_wait() -> None:
 
 
 def test_a_batch_leaves_out_a_call_whose_time_was_over_before_it_began() -> None:
-    async def main() -> tuple[list[Any], list[int]]:
+    async def main() -> tuple[tuple[Any, Any], list[int]]:
         world = memory_world()
         predictor = world.spawn("predictor/0", Predictor)
 
@@ -235,7 +235,7 @@ def test_a_batch_leaves_out_a_call_whose_time_was_over_before_it_began() -> None
         answers = await asyncio.gather(predictor.patient(1), hurried(), return_exceptions=True)
         batches = list(world.actor("predictor/0").batches)
         await world.close()
-        return answers, batches
+        return (answers[0], answers[1]), batches
 
     (first, second), batches = in_virtual_time(main())
 

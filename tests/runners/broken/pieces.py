@@ -124,8 +124,8 @@ class Selfless:
 
 
 class Unbatched:
-    @batched()
-    async def predict(self) -> list[int]:  # type: ignore[arg-type]
+    @batched()  # type: ignore[arg-type]
+    async def predict(self) -> list[int]:
         return []
 
 
