@@ -125,7 +125,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_protocol_of_ones_own_trains_with_the_installed_wheel(
     installed: Path, mine: Path
 ) -> None:
-    words = "up ring.toml --set peer.steps=60 --run run".split()
+    words = ["up", "ring.toml", "--set", "peer.steps=60", "--run", "run"]
 
     run(installed / "tether", *words, folder=mine)
 
