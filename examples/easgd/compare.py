@@ -69,9 +69,9 @@ async def compared(run: Path) -> tuple[Outcome, Outcome]:
     return easgd, await sgd(steps)
 
 
-async def sgd(steps: int) -> Outcome:
+async def sgd(steps: int, seed: int = 0) -> Outcome:
     """Train alone, in one process and one thread."""
-    learner = task.learner()
+    learner = task.learner(seed=seed)
     began = perf_counter()
     for _ in range(steps):
         await learner.step()

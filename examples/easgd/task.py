@@ -42,12 +42,14 @@ def initial(seed: int = 0) -> Tensor:
     return parameters_to_vector(network(seed).parameters()).detach()
 
 
-def learner(index: int = 0, seed: int = 0, device: torch.device | None = None) -> Supervised:
+def learner(
+    index: int = 0, seed: int = 0, eta: float = ETA, device: torch.device | None = None
+) -> Supervised:
     """Return what one worker learns: all training digits, in an order of its own."""
     model = network(seed)
     train, _ = data.load()
     batches = data.Batches(train, BATCH, seed=1000 * seed + index)
-    optimizer = torch.optim.SGD(model.parameters(), lr=ETA)
+    optimizer = torch.optim.SGD(model.parameters(), lr=eta)
     return Supervised(model, cross_entropy, batches, optimizer, device=device, seed=index)
 
 
