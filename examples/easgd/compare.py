@@ -46,7 +46,8 @@ def main() -> None:
     if arguments.data:
         os.environ["TETHER_DATA"] = arguments.data
     torch.set_num_threads(1)
-    show(*asyncio.run(compared(arguments.run or trained())))
+    run = arguments.run or trained()
+    show(*asyncio.run(compared(run)), exchanges(run))
 
 
 def trained() -> Path:
@@ -69,6 +70,21 @@ async def compared(run: Path) -> tuple[Outcome, Outcome]:
     return easgd, await sgd(steps)
 
 
+def exchanges(run: Path) -> str:
+    """Return how often the workers met the center, and what that carried."""
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    seconds = summary["seconds"]
+    edges = {(edge["source"], edge["target"]): edge["traffic"] for edge in summary["edges"]}
+    there, back = edges["worker", "center"], edges["center", "worker"]
+    workers = [actor for actor in summary["actors"] if actor["name"].startswith("worker/")]
+    met = there["handled"] - len(workers)  # all but each one's first pull are exchanges
+    out, home = there["bytes"] / 1e6, back["bytes"] / 1e6
+    return (
+        f"{met} exchanges, {met / seconds:.1f} a second; {out:.0f} MB to the center and "
+        f"{home:.0f} MB back, in {seconds:.1f} s of wall time"
+    )
+
+
 async def sgd(steps: int, seed: int = 0) -> Outcome:
     """Train alone, in one process and one thread."""
     learner = task.learner(seed=seed)
@@ -84,15 +100,17 @@ async def accuracy(x: Tensor) -> float:
     return (await task.examiner().measure(x))["accuracy"]
 
 
-def show(easgd: Outcome, sgd: Outcome) -> None:
-    """Print both and what they differ by."""
+def show(easgd: Outcome, sgd: Outcome, exchanged: str) -> None:
+    """Print both, what they differ by, and what the exchanges cost."""
     table = Table("", "test accuracy", "gradient steps", "steps/s", "seconds")
     for each in (easgd, sgd):
         rate = each.steps / each.seconds
         numbers = f"{each.accuracy:.2%}", f"{each.steps:,}", f"{rate:.0f}", f"{each.seconds:.0f}"
         table.add_row(each.name, *numbers)
     points = 100 * (easgd.accuracy - sgd.accuracy)
-    Console().print(table, f"EASGD − SGD: {points:+.2f} points of accuracy")
+    console = Console(highlight=False)
+    console.print(table, f"EASGD − SGD: {points:+.2f} points of accuracy", soft_wrap=True)
+    console.print(exchanged, soft_wrap=True)
 
 
 if __name__ == "__main__":
