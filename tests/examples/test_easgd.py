@@ -1,5 +1,6 @@
 import importlib
 import importlib.util
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,3 +59,33 @@ async def test_one_worker_ends_at_the_same_parameters_bit_for_bit_in_every_world
 
     assert torch.equal(one, other)
     assert torch.equal(one, apart)
+
+
+@pytest.mark.timeout(120)
+def test_the_comparison_prints_both_accuracies_and_the_exchanges(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    up = [sys.executable, "-m", "tether.runners", "up", "wiring.toml", "--run", str(run)]
+    subprocess.run([*up, "--set=worker.steps=10", "--set=worker.tau=5"], cwd=EASGD, check=True)
+
+    told = subprocess.run(
+        [sys.executable, "compare.py", str(run)],
+        cwd=EASGD, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert "EASGD, 4 workers" in told.stdout
+    assert "SGD, alone" in told.stdout
+    assert "8 exchanges" in told.stdout
+
+
+@pytest.mark.timeout(120)
+def test_the_wiring_runs_from_python_too() -> None:
+    source = (EASGD / "run.py").read_text(encoding="utf-8")
+    short = source.replace('kind="processes")', 'kind="local", sets=["worker.steps=3"])')
+
+    told = subprocess.run(
+        [sys.executable, "-c", short.replace("__file__", repr(str(EASGD / "run.py")))],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert short != source
+    assert "46,730 parameters, test accuracy 0." in told.stdout
