@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-P = ParamSpec("P")
 T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
@@ -132,7 +131,4 @@ def _handler(name: str, cls: type, function: FunctionType) -> Handler:
     return Handler(name, cls, gathered, kept is not None, kept == "latest", batch)
 
 
-MessageOf = Callable[Concatenate[T, P], Awaitable[B]]
-"""A message named as `Client.update`: how groups are asked."""
-
-__all__ = ["Batch", "Handler", "MessageOf", "batched", "cast", "handlers", "oneway"]
+__all__ = ["Batch", "Handler", "batched", "handlers", "oneway"]

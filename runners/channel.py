@@ -8,8 +8,6 @@ from typing import Any
 
 import msgpack
 
-LIMIT = 1 << 30
-
 
 class Channel:
     """One end of a socket pair. It ends when the other side does, however that dies."""

@@ -110,12 +110,6 @@ def curves(path: Path) -> Curves:
     return found
 
 
-def latest(found: Curves, metric: str) -> float | None:
-    """Return the value of a metric reported last by any actor, or None when there is none."""
-    ends = [(c.t[-1], c.value[-1]) for (_, name), c in found.items() if name == metric]
-    return max(ends)[1] if ends else None
-
-
 def _finite(value: float) -> float | None:
     """Return what JSON can say: numbers that are not finite become null."""
     return value if math.isfinite(value) else None

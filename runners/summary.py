@@ -99,11 +99,6 @@ class Summary:
     edges: tuple[Edge, ...]
 
     @property
-    def steps_per_second(self) -> float:
-        """Steps of all actors a second of wall time."""
-        return self.rate(sum(actor.steps for actor in self.actors))
-
-    @property
     def traffic(self) -> Traffic:
         """All messages of the run."""
         return add(actor.traffic for actor in self.actors)

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.conftest import Start
-from tests.chaos.stage import HERE, Agent
+from tests.chaos.conftest import up
+from tests.chaos.stage import HERE
 
-
-@pytest.fixture
-def up() -> Iterator[Start]:
-    """Start a run: `up(wiring, *arguments, env={...})`; it is cleared away in the end."""
-    agents: list[Agent] = []
-
-    def start(wiring: str, *arguments: str, env: dict[str, str] | None = None) -> Agent:
-        agents.append(Agent(wiring, *arguments, env=env))
-        return agents[-1]
-
-    yield start
-    for agent in agents:
-        agent.clear()
+__all__ = ["players", "up"]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tether.runners.metrics import MetricsFile, Report, curves, latest, reports
+from tether.runners.metrics import MetricsFile, Report, curves, reports
 
 names = st.text(st.characters(codec="utf-8"), min_size=1).filter(
     lambda name: name not in ("t", "actor", "step")
@@ -115,19 +115,6 @@ def test_a_report_without_a_step_has_none_in_its_curve(path: Path) -> None:
     write(path, Report(1.0, "evaluator/0", None, {"accuracy": 0.9}))
 
     assert math.isnan(curves(path)["evaluator/0", "accuracy"].step[0])
-
-
-def test_the_latest_value_is_the_one_reported_last_by_anyone(path: Path) -> None:
-    write(
-        path,
-        Report(5.0, "evaluator/1", None, {"accuracy": 0.8}),
-        Report(4.0, "evaluator/0", None, {"accuracy": 0.9}),
-    )
-
-    found = curves(path)
-
-    assert latest(found, "accuracy") == 0.8
-    assert latest(found, "loss") is None
 
 
 def test_a_metric_may_not_take_the_name_of_a_field(path: Path) -> None:
