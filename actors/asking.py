@@ -18,19 +18,26 @@ def ask_each(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Asked:
-    """Start one call to each member; handles share one encoded body, plain objects are called."""
+    """Start one call to each member; handles share one encoded body, plain objects are called.
+
+    Where one cannot be started, those before it are cancelled.
+    """
     asked: Asked = []
     body = None
-    for member in members:
-        if not is_ref(member):
-            call = getattr(member, message.__name__)(*args, **kwargs)
-            asked.append(asyncio.ensure_future(call))
-            continue
-        handler = getattr(member, message.__name__).args[2]
-        office = office_of(member)
-        if body is None:
-            body = office.encode(handler, args, kwargs)
-        asked.append(office.begin(name_of(member), handler, body))
+    try:
+        for member in members:
+            if not is_ref(member):
+                call = getattr(member, message.__name__)(*args, **kwargs)
+                asked.append(asyncio.ensure_future(call))
+                continue
+            handler = getattr(member, message.__name__).args[2]
+            office = office_of(member)
+            if body is None:
+                body = office.encode(handler, args, kwargs)
+            asked.append(office.begin(name_of(member), handler, body))
+    except BaseException:
+        cancel_all(asked)
+        raise
     return asked
 
 

@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from tether.actors import debug
 from tether.actors.handlers import Handler
+from tether.actors.link import Link
 from tether.actors.memory import Pool
-from tether.actors.message import Body
+from tether.actors.message import Body, Message
 
 
 @dataclass(slots=True, eq=False)
 class Ask:
     """One call under way: who asked whom for what, and who waits for it."""
 
-    number: int
-    asker: str
-    target: str
+    message: Message
+    link: Link
     handler: Handler
-    body: Body
     future: asyncio.Future[Any]
+    began: float = 0.0
     device: str = "cpu"
     timer: asyncio.TimerHandle | None = None
     checksums: list[int] | None = None
+
+    @property
+    def number(self) -> int:
+        """What names the call in its process."""
+        return self.message.number
+
+    @property
+    def body(self) -> Body:
+        """The encoded arguments."""
+        return self.message.body
+
+    @property
+    def target(self) -> str:
+        """Who was asked."""
+        return self.link.remote
+
+    def within(self, actor: str, turn: int) -> bool:
+        """Whether it was made in this turn of an actor."""
+        return bool(self.message.chain) and self.message.chain[-1] == (actor, turn)
 
 
 class Asks:
@@ -55,9 +75,20 @@ class Asks:
                 self._pool.end_lend(part.address)
         return ask
 
-    def to(self, target: str) -> list[Ask]:
-        """Return the asks to one actor."""
-        return [ask for ask in self._open.values() if ask.target == target]
+    def get(self, number: int) -> Ask | None:
+        """Return an ask that is under way; None when it is not known."""
+        return self._open.get(number)
+
+    def over(self, link: Link) -> list[Ask]:
+        """Return the asks that went out over a link, in their order."""
+        return [ask for ask in self._open.values() if ask.link is link]
+
+    def within(self, actor: str, turn: int) -> list[Ask]:
+        """Return what an actor waits for in this turn."""
+        return [ask for ask in self._open.values() if ask.within(actor, turn)]
+
+    def __iter__(self) -> Iterator[Ask]:
+        return iter(list(self._open.values()))
 
     def __len__(self) -> int:
         return len(self._open)

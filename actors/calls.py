@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from typing import Any
 
 from tether.actors import codec, debug, failures
 from tether.actors.asks import Ask, Asks
-from tether.actors.context import acting, deadline
+from tether.actors.context import Acting, Link, acting, deadline
 from tether.actors.directory import Directory
 from tether.actors.errors import ActorGone
 from tether.actors.handlers import Handler
+from tether.actors.link import Link as ActorLink
 from tether.actors.message import Body, Kind, Message
+from tether.actors.packet import Pair
 from tether.actors.records import answer_records
 from tether.actors.ref import make_ref
 from tether.actors.switch import Switch
@@ -27,6 +30,10 @@ class Calls:
         self.directory = directory
         self._pool = switch.pool
         self._asks = Asks(self._pool)
+        self.watch: Callable[[], None] = nobody_watches
+        """Called when a handler begins to wait: it might be for itself."""
+        self.group: Callable[[str, str], Any] | None = None
+        """Makes a live group of a table and of who is left out."""
         self._numbers = count(1)
         self._loop = asyncio.get_running_loop()
 
@@ -75,54 +82,61 @@ class Calls:
 
     def _send(self, name: str, handler: Handler, body: Body) -> Ask:
         here = acting.get()
-        source = self.switch.origin.process if here is None else here.cell.name
+        source, chain, device, cut = self._who(here)
+        end = deadline.get()
+        kind = Kind.TELL if handler.oneway else Kind.ASK
+        message = Message(kind, next(self._numbers), handler.name, body, end, chain, cut)
         future: asyncio.Future[Any] = self._loop.create_future()
-        device = "cpu" if here is None else here.cell.device
-        ask = Ask(next(self._numbers), source, name, handler, body, future, device)
+        link = self.switch.link(source, name)
+        ask = Ask(message, link, handler, future, self._loop.time(), device)
         why = self.directory.gone.get(name)
         if why is not None:
-            future.set_exception(ActorGone(f"{name} is gone: {why}"))
+            future.set_exception(ActorGone(f"{name} is gone: {why}", name))
             return ask
-        end = deadline.get()
         if end is not None:
             ask.timer = self._loop.call_at(end, self._expire, ask)
-        if handler.oneway:
-            self._tell(ask, Message(Kind.TELL, ask.number, handler.name, body, end))
-        else:
-            chain = () if here is None else here.chain
-            self._asks.open(ask)
-            message = Message(Kind.ASK, ask.number, handler.name, body, end, chain)
-            self.switch.send(source, name, message)
-        return ask
-
-    def _tell(self, ask: Ask, message: Message) -> None:
-        if self.switch.link(ask.asker, ask.target).out.has_room(message.body.size):
+        if handler.oneway and link.out.has_room(body.size):
             _admit(ask)
         else:
             self._asks.open(ask)
-            message.admitted = partial(self._admitted, ask)
-        self.switch.send(ask.asker, ask.target, message)
+            if chain:
+                self.watch()
+            if handler.oneway:
+                message.admitted = partial(self._admitted, ask)
+        self.switch.send(link, message)
+        return ask
+
+    def _who(self, here: Acting | None) -> tuple[str, tuple[Link, ...], str, int]:
+        """Return who is calling, on whose behalf, on which device, and after which round."""
+        if here is None:
+            return self.switch.origin.process, (), "cpu", 0
+        cell = here.cell
+        if cell.stopped:
+            raise ActorGone(f"{cell.name} has ended, so what it left behind calls nobody", cell.name)
+        return cell.name, here.chain, cell.device, cell.cut
 
     def _admitted(self, ask: Ask) -> None:
         self._asks.close(ask.number)
         _admit(ask)
 
     def _expire(self, ask: Ask) -> None:
-        if not ask.future.done():
-            text = f"{ask.target}: {ask.handler.title} was not answered within the time given"
-            ask.future.set_exception(TimeoutError(text))
-            self._abandon(ask)
+        if ask.future.done():
+            return
+        text = f"{ask.target}: {ask.handler.title} was not answered within the time given"
+        silent = self.directory.unreachable.get(ask.target)
+        ask.future.set_exception(TimeoutError(f"{text}; {silent}" if silent else text))
+        self._abandon(ask)
 
-    def _abandon(self, ask: Ask) -> None:
+    def _abandon(self, ask: Ask, why: str = "cancelled") -> None:
         """Nobody waits any more: what has not started need not start."""
-        if self.switch.cancel(ask.asker, ask.target, ask.number):
+        if self.switch.cancel(ask.link, ask.number, why):
             self._asks.close(ask.number)
 
-    def answered(self, source: str, target: str, message: Message) -> None:
+    def answered(self, link: ActorLink, message: Message) -> None:
         """Bring an answer, or a failure, to who asked."""
         ask = self._asks.close(message.number)
         if ask is None or ask.future.done():
-            self.switch.link(target, source).out.books.late += 1
+            link.out.books.late += 1
             return
         try:
             if message.kind is Kind.ANSWER:
@@ -136,19 +150,42 @@ class Calls:
         else:
             ask.future.set_result(value)
 
+    def orphaned(self, pair: Pair, number: int) -> None:
+        """End what an incarnation that has died had lent for a call that is answered now."""
+        ask = self._asks.get(number)
+        if ask is not None and ask.link.pair == pair:
+            self._asks.close(number)
+
     def _decoded(self, ask: Ask, body: Body) -> Any:
         records = answer_records(ask.handler)
-        return codec.decode(body, device=ask.device, records=records, ref=self.ref)
+        return codec.decode(
+            body, device=ask.device, records=records, ref=self.ref, group=self.group
+        )
 
-    def gone(self, actor: str, why: str) -> None:
-        """Fail all asks to an actor that is dead."""
-        for ask in self._asks.to(actor):
-            self._asks.close(ask.number)
-            if not ask.future.done():
-                title = ask.handler.title
-                ask.future.set_exception(
-                    ActorGone(f"{actor} is gone: {why}; what became of {title} is unknown")
-                )
+    def over(self, link: ActorLink) -> list[Ask]:
+        """Return what went out over a link and is under way, in order."""
+        return self._asks.over(link)
+
+    def waits(self) -> Iterator[Ask]:
+        """Return all that is waited for."""
+        return iter(self._asks)
+
+    def within(self, actor: str, turn: int) -> list[Ask]:
+        """Return what an actor waits for in this turn."""
+        return self._asks.within(actor, turn)
+
+    def fail(self, ask: Ask, error: Exception) -> None:
+        """End a call that will never be answered."""
+        self._asks.close(ask.number)
+        if not ask.future.done():
+            ask.future.set_exception(error)
+
+    def refuse(self, number: int, error: Exception, why: str) -> None:
+        """Fail a call that is under way, and have it dropped for a reason where it waits."""
+        ask = self._asks.get(number)
+        if ask is not None and not ask.future.done():
+            ask.future.set_exception(error)
+            self._abandon(ask, why)
 
 
 def _admit(ask: Ask) -> None:
@@ -157,3 +194,7 @@ def _admit(ask: Ask) -> None:
         ask.timer.cancel()
     if not ask.future.done():
         ask.future.set_result(None)
+
+
+def nobody_watches() -> None:
+    """Take note of a wait inside a handler."""

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tether.actors.context import Acting, acting, deadline
-from tether.actors.errors import CallCycle
 from tether.actors.handlers import Handler
+from tether.actors.link import Link
 from tether.actors.mailbox import Delivery, Errand, Mailbox
 from tether.actors.message import Message
 from tether.actors.turn import BatchTurn, Turn, ours
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 TURNS = 16
 """Messages handled in a row before the loop gets its turn."""
-CYCLE_AFTER = 1.0
-"""Seconds a call may wait for a handler that itself waits for it, before it is called a cycle."""
 
 log = logging.getLogger("tether")
 
@@ -36,6 +34,8 @@ class Desk(Protocol):
     clock: Clock
     pool: Pool
     recorded: Callable[[str, int | None, dict[str, float]], None]
+    keep: Callable[[Cell, int], None]
+    """Keeps a cell's state as it is now, for a round of checkpoints."""
 
     def arguments(
         self, handler: Handler, body: Body, device: str
@@ -59,15 +59,28 @@ class Desk(Protocol):
 class Cell:
     """An actor object with its mailbox, its task, its chance and its thread."""
 
-    def __init__(self, name: str, desk: Desk, device: str = "cpu") -> None:
+    def __init__(self, name: str, desk: Desk, device: str = "cpu", incarnation: int = 1) -> None:
         self.name = name
+        self.incarnation = incarnation
         self.desk = desk
         self.device = device
         self.actor: Any = None
         self.handlers: dict[str, Handler] = {}
         self.mailbox = Mailbox()
-        self.current: Message | None = None
+        self.current: Message | Errand | None = None
+        """What is being handled."""
+        self.turn = 0
+        """How many messages and errands have been begun: names the one at hand."""
         self.stacks: dict[str, Any] = {}
+        self.cut = 0
+        """The last round of checkpoints in which its state was kept."""
+        self.due = 0
+        """The round in which it is to be kept next."""
+        self.stopped = False
+        """Whether all it did has ended; what its author's tasks still do is nobody's."""
+        self._stopping = False
+        self._leaving = False
+        self._life: asyncio.Task[None] | None = None
         self._executor: Executor | None = None
         self._random: Random | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -95,9 +108,48 @@ class Cell:
         """Whether nothing waits and nothing is being handled."""
         return not self.mailbox and self.current is None
 
-    def record(self, step: int | None, metrics: dict[str, float]) -> None:
-        """Take what the actor reports."""
+    @property
+    def doing(self) -> str:
+        """The name of the method that is being run for a message or an errand; empty for none."""
+        if isinstance(self.current, Errand):
+            return getattr(self.current.function, "__name__", "")
+        return self.current.method if self.current else ""
+
+    @property
+    def lives(self) -> bool:
+        """Whether its `run()` goes on."""
+        return self._life is not None and not self._life.done()
+
+    def record(self, step: int | None, metrics: dict[str, float], *, boundary: bool) -> None:
+        """Take what the actor reports; between two reports of its life lies a step."""
+        if self.stopped:
+            return
         self.desk.recorded(self.name, step, metrics)
+        if boundary and asyncio._get_running_loop() is not None:
+            if self.due > self.cut:
+                self.keep(self.due)
+            if self._leaving and self._life is not None:
+                self._life.cancel()
+
+    def keep(self, cut: int) -> None:
+        """Have the state kept as it is now."""
+        self.cut = cut
+        try:
+            self.desk.keep(self, cut)
+        except Exception:  # an actor lives on without a checkpoint, but not without its messages
+            log.exception("%s: its state could not be kept in round %d", self.name, cut)
+
+    def keep_before(self, cut: int) -> None:
+        """Have the state kept before what was sent after its sender's was, if no step is begun."""
+        if cut > self.cut and not self.lives:
+            self.keep(cut)
+
+    def keep_soon(self, cut: int) -> None:
+        """Have the state kept when what waits now is handled, though nobody sent a later message."""
+        self.mailbox.put(Errand(self._keep_now, (cut,)))
+
+    async def _keep_now(self, cut: int) -> None:
+        self.keep_before(cut)
 
     def start(self) -> None:
         """Begin to handle messages."""
@@ -111,57 +163,56 @@ class Cell:
         def done(task: asyncio.Task[None]) -> None:
             ended(self.name, asyncio.CancelledError() if task.cancelled() else task.exception())
 
-        task = asyncio.create_task(self._live(), name=f"{self.name} runs")
-        task.add_done_callback(done)
-        self._tasks.append(task)
+        self._leaving = False
+        self._life = asyncio.create_task(self._live(), name=f"{self.name} runs")
+        self._life.add_done_callback(done)
         return True
+
+    async def leave(self, patience: float) -> None:
+        """End `run()` where its next step ends, or else after so many seconds."""
+        if self._life is not None and not self._life.done():
+            self._leaving = True
+            await asyncio.wait([self._life], timeout=patience)
+        await self.stop_life()
 
     async def stop_life(self) -> None:
         """Cancel `run()` and wait for its end and its thread's; messages are still handled."""
-        await _cancelled(self._tasks[1:])
+        await _cancelled([self._life] if self._life else [])
         if self._executor is not None:
             await asyncio.wrap_future(self._executor.submit(_nothing))
 
+    def abort(self) -> None:
+        """Cancel what was begun, without waiting: the actor could not be made."""
+        for task in self._tasks:
+            task.cancel()
+
     async def stop(self) -> None:
         """Cancel all the actor does."""
-        await _cancelled(self._tasks)
+        self._stopping = True
+        await _cancelled([*self._tasks, *([self._life] if self._life else [])])
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
+        self.stopped = True
 
     async def _live(self) -> None:
-        acting.set(Acting(self))
+        acting.set(Acting(self, life=True))
         await self.actor.run()
 
-    def deliver(self, source: str, message: Message) -> None:
+    def deliver(self, link: Link, message: Message) -> None:
         """Queue a call."""
         handler = self.handlers.get(message.method)
         if handler is not None and handler.keep_latest:
-            older = self.mailbox.supersede(source, message.method)
+            older = self.mailbox.supersede(link.remote, message.method)
             if older is not None:
-                self.desk.drop(self, Delivery(source, older), "superseded", None)
-        delivery = Delivery(source, message)
-        self.mailbox.put(delivery)
-        if self.current is not None and (self.name, self.current.number) in message.chain:
-            asyncio.get_running_loop().call_later(
-                CYCLE_AFTER, self._break_cycle, delivery, self.current
-            )
+                self.desk.drop(self, older, "superseded", None)
+        self.mailbox.put(Delivery(link, message))
 
-    def _break_cycle(self, delivery: Delivery, waiting: Message) -> None:
-        """Refuse a call whose caller the current handler waits for: neither would ever go on."""
-        if self.current is not waiting:
-            return
-        message = self.mailbox.remove(delivery.source, delivery.message.number)
-        if message is not None:
-            names = [name for name, _ in message.chain]
-            ring = " → ".join([*names[names.index(self.name) :], self.name])
-            self.desk.drop(self, delivery, "cycle", CallCycle(f"handlers wait in a ring: {ring}"))
-
-    def withdraw(self, source: str, number: int) -> None:
+    def withdraw(self, link: Link, number: int, why: str) -> None:
         """Drop a call nobody waits for, unless it has started."""
-        message = self.mailbox.remove(source, number)
+        message = self.mailbox.remove(link, number)
         if message is not None:
             error = TimeoutError("the call was cancelled before it was handled")
-            self.desk.drop(self, Delivery(source, message), "cancelled", error)
+            self.desk.drop(self, Delivery(link, message), why, error)
 
     def post(self, function: Callable[..., Awaitable[None]], *args: Any) -> None:
         """Have something done as one of the actor's messages."""
@@ -173,6 +224,8 @@ class Cell:
                 if not self.mailbox:
                     await self.mailbox.arrival()
                 await self._handle(self.mailbox.pop())
+                if self._stopping:  # though its handler took no notice of being cancelled
+                    return
             await asyncio.sleep(0)
 
     async def _handle(self, item: Delivery | Errand) -> None:
@@ -180,6 +233,8 @@ class Cell:
             await self._run_errand(item)
             return
         message = item.message
+        if message.cut > self.cut:
+            self.keep_before(message.cut)
         handler = self.handlers.get(message.method)
         if handler is None:
             self.desk.fail(
@@ -203,13 +258,17 @@ class Cell:
         return False
 
     async def _run_errand(self, errand: Errand) -> None:
-        acting.set(Acting(self))
+        self.turn += 1
+        self.current = errand
+        acting.set(Acting(self, ((self.name, self.turn),)))
         deadline.set(None)
         try:
             await errand.function(*errand.args)
         except (Exception, asyncio.CancelledError) as error:
             ours(error)
             log.exception("%s: %s failed", self.name, errand.function.__qualname__)
+        finally:
+            self.current = None
 
 
 def _nothing() -> None:

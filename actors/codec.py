@@ -49,12 +49,17 @@ def decode(
     device: str = "cpu",
     records: Records | None = None,
     ref: Callable[[str], Any] | None = None,
+    group: Callable[[str, str], Any] | None = None,
 ) -> Any:
-    """Return the value of a body; raises ValueError when it is malformed."""
+    """Return the value of a body; raises ValueError when it is malformed.
+
+    `ref` makes a handle of a name, and `group` a live group of a table and of who is left out;
+    without `group` a live one comes out fixed, with the members it was sent with.
+    """
     data, parts = body.data, body.parts
     if not data and parts:  # structure so large that it came as the last part
         data, parts = bytes(parts[-1].memory), parts[:-1]
-    decoder = _Decoder(parts, device, records or {}, ref)
+    decoder = _Decoder(parts, device, records or {}, ref, group)
     try:
         return decoder.unpack(data)
     except Exception as error:
@@ -78,7 +83,7 @@ class _Encoder:
 
     def extended(self, value: Any) -> msgpack.ExtType:
         """Return what msgpack does not know as an extension."""
-        from tether.actors.group import Group
+        from tether.actors.group import Group, live_of
         from tether.actors.ref import is_ref, name_of
 
         if type(value) is tuple:
@@ -90,7 +95,9 @@ class _Encoder:
         if is_ref(value):
             return msgpack.ExtType(REF, name_of(value).encode())
         if isinstance(value, Group):
-            return msgpack.ExtType(GROUP, self.pack([name_of(member) for member in value]))
+            names = [name_of(member) for member in value]
+            live = live_of(value)
+            return msgpack.ExtType(GROUP, self.pack([names, *live] if live else names))
         if isinstance(value, int) and type(value) is int:
             return msgpack.ExtType(INTEGER, str(value).encode())
         return msgpack.ExtType(RECORD, self.pack([type(value).__name__, _fields(value)]))
@@ -130,11 +137,13 @@ class _Decoder:
         device: str,
         records: Records,
         ref: Callable[[str], Any] | None,
+        group: Callable[[str, str], Any] | None,
     ) -> None:
         self.parts = parts
         self.device = device
         self.records = records
         self.ref = ref
+        self.group = group
 
     def unpack(self, data: bytes) -> Any:
         return msgpack.unpackb(data, ext_hook=self.extended, strict_map_key=False)
@@ -148,9 +157,7 @@ class _Decoder:
         if code == TUPLE:
             return tuple(inner)
         if code == GROUP:
-            from tether.actors.group import Group
-
-            return Group([self.actor(name) for name in inner])
+            return self.members(inner)
         if code == RECORD:
             return self.record(*inner)
         dtype, shape, content = inner
@@ -172,6 +179,17 @@ class _Decoder:
         if self.ref is None:
             raise ValueError(f"a handle on {name} came where no handle can be made")
         return self.ref(name)
+
+    def members(self, inner: list[Any]) -> Any:
+        """Return a group: fixed ones travel as names alone, live ones as names, table, without."""
+        from tether.actors.group import Group
+
+        match inner:
+            case [list(names), str(table), str(without)]:
+                if self.group is not None:
+                    return self.group(table, without)
+                inner = names
+        return Group([self.actor(name) for name in inner])
 
     def record(self, name: str, fields: list[Any]) -> Any:
         if name not in self.records:

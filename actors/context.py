@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tether.actors.cell import Cell
 
 Link = tuple[str, int]
-"""One link of a chain of callers: the actor, and the number of the call it is handling."""
+"""One link of a chain of callers: the actor, and which of its turns it is that calls."""
 
 
 @dataclass(slots=True)
@@ -19,6 +19,8 @@ class Acting:
 
     cell: Cell
     chain: tuple[Link, ...] = ()
+    life: bool = False
+    """Whether it is in its `run()`: what it reports there are its steps."""
     buffers: set[int] | None = None
     """Addresses `buffer()` gave out here: an answer that lies there needs no snapshot."""
 

@@ -34,6 +34,6 @@ def check_lend(ask: Ask) -> None:
     """Raise RuntimeError when the asker wrote into what it had lent to a call still under way."""
     if ask.checksums is not None and checksums(ask.body) != ask.checksums:
         raise RuntimeError(
-            f"{ask.asker} wrote into a tensor while it was lent to {ask.target} by "
+            f"{ask.link.local} wrote into a tensor while it was lent to {ask.target} by "
             f"{ask.handler.title}; write once the await has ended"
         )

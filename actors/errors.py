@@ -7,7 +7,17 @@ from typing import Any
 
 
 class ActorGone(Exception):
-    """The actor that was asked is dead and will not answer; what it did before is unknown."""
+    """The actor that was asked is dead and will not answer; what it did before is unknown.
+
+    `actor` is its name, where that is known.
+    """
+
+    def __init__(self, text: str = "", actor: str = "") -> None:
+        super().__init__(text, actor)
+        self.actor = actor
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Unreachable(Exception):

@@ -5,40 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 
 from tether.actors import tensors
 from tether.actors.message import Body, Kind, Message, Part
-from tether.actors.packet import Ack, Packet
+from tether.actors.packet import Ack, Packet, Pair
+from tether.actors.words import Word, packed_word, text, unpacked_word, whole
 
-VERSION = 1
+VERSION = 2
 CODEC = 0
 """How tensors are encoded in parts: 0 is their raw bytes; compressing ones come with the edges."""
 KEY_EPOCH = 0
 """Which of the run's keys seals the parts: 0 is none."""
 CHUNK = 1 << 20
 KINDS = {int(kind): kind for kind in Kind}
+FRAME_BYTES = 2 << 20
+"""Bytes of structure after which a frame is closed; the wire's limit is 8 MiB."""
 STRUCTURE_LIMIT = 1 << 20
 """Bytes of structure beyond which it travels in chunks as tensors do."""
-
-
-class Pair(NamedTuple):
-    """Who speaks to whom, in which incarnations."""
-
-    source: str
-    target: str
-    source_incarnation: int
-    target_incarnation: int
-
-
-class Cancel(NamedTuple):
-    """The runtime's own word that nobody waits for a call any more; it overtakes messages."""
-
-    source: str
-    target: str
-    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +42,7 @@ class Frame:
 
     origin: Origin
     packets: list[tuple[Pair, Packet]]
-    cancels: list[Cancel]
+    words: list[Word]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +61,9 @@ def pack_frame(frame: Frame, now: float) -> bytes:
     """Return the bytes of a frame; deadlines travel as the time that remains."""
     origin = frame.origin
     packets = [[*pair, *_packed(packet, now)] for pair, packet in frame.packets]
-    cancels = [list(cancel) for cancel in frame.cancels]
+    words = [packed_word(word) for word in frame.words]
     head = [VERSION, origin.run, origin.process, origin.incarnation, KEY_EPOCH]
-    data: bytes = msgpack.packb([*head, packets, cancels])
+    data: bytes = msgpack.packb([*head, packets, words])
     return data
 
 
@@ -94,19 +80,20 @@ def _packed_message(message: Message, now: float) -> list[Any]:
         sizes.append(len(message.body.data))
         data = None
     left = None if message.deadline is None else message.deadline - now
-    return [message.kind, message.number, message.method, left, message.chain, CODEC, data, sizes]
+    head = [message.kind, message.number, message.method, left, message.chain, message.cut]
+    return [*head, CODEC, data, sizes]
 
 
 def unpack_frame(data: bytes, now: float) -> Frame:
     """Return the frame of these bytes; raises ValueError when they are none of this version."""
     try:
-        version, run, process, incarnation, _epoch, packets, cancels = msgpack.unpackb(data)
+        version, run, process, incarnation, _epoch, packets, words = msgpack.unpackb(data)
         if version != VERSION:
             raise ValueError(f"wire version {version} came, but version {VERSION} is spoken here")
         return Frame(
-            Origin(_text(run), _text(process), _whole(incarnation)),
+            Origin(text(run), text(process), whole(incarnation)),
             [_unpacked(packet, now) for packet in packets],
-            [Cancel(_text(s), _text(t), _whole(number)) for s, t, number in cancels],
+            [unpacked_word(word) for word in words],
         )
     except (TypeError, AttributeError, OverflowError, msgpack.UnpackException) as error:
         raise ValueError(f"a frame of {len(data)} bytes is malformed: {error!r}") from error
@@ -114,29 +101,27 @@ def unpack_frame(data: bytes, now: float) -> Frame:
 
 def _unpacked(plain: list[Any], now: float) -> tuple[Pair, Packet]:
     source, target, source_incarnation, target_incarnation, first, acks, messages = plain
-    pair = Pair(
-        _text(source), _text(target), _whole(source_incarnation), _whole(target_incarnation)
-    )
+    pair = Pair(text(source), text(target), whole(source_incarnation), whole(target_incarnation))
     received, handled, settled, dropped = acks
-    losses = {_text(why): _whole(count) for why, count in dropped.items()}
-    ack = Ack(_whole(received), _whole(handled), _whole(settled), losses)
+    losses = {text(why): whole(count) for why, count in dropped.items()}
+    ack = Ack(whole(received), whole(handled), whole(settled), losses)
     due = tuple(_unpacked_message(message, now) for message in messages)
-    return pair, Packet(_whole(first), due, ack)
+    return pair, Packet(whole(first), due, ack)
 
 
 def _unpacked_message(plain: list[Any], now: float) -> Message:
-    kind, number, method, left, chain, codec, data, sizes = plain
+    kind, number, method, left, chain, cut, codec, data, sizes = plain
     if codec != CODEC:
         raise ValueError(f"a message is encoded by codec {codec}, which is not known here")
-    parts = tuple(Part(_whole(size)) for size in sizes)
+    parts = tuple(Part(whole(size)) for size in sizes)
     if not isinstance(data, bytes | None) or (data is None and not parts):
         raise ValueError("a message came without its structure")
-    links = tuple((_text(actor), _whole(call)) for actor, call in chain)
+    links = tuple((text(actor), whole(call)) for actor, call in chain)
     deadline = None if left is None else now + float(left)
     if deadline is not None and not math.isfinite(deadline):
         raise ValueError(f"{left} seconds are left for a message, but a finite time is wanted")
     body = Body(data or b"", parts)
-    return Message(_kind(kind), _whole(number), _text(method), body, deadline, links)
+    return Message(_kind(kind), whole(number), text(method), body, deadline, links, whole(cut))
 
 
 def _kind(value: Any) -> Kind:
@@ -144,18 +129,6 @@ def _kind(value: Any) -> Kind:
     if kind is None:
         raise ValueError(f"{value!r:.40} came where a kind of message belongs")
     return kind
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r:.40} came where a name belongs")
-    return value
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r:.40} came where a count belongs")
-    return value
 
 
 def chunks(run: str, pair: Pair, packet: Packet) -> Iterator[tuple[bytes, memoryview]]:
@@ -176,9 +149,22 @@ def unpack_chunk(header: bytes) -> Chunk:
         version, run, source, target, *numbers = msgpack.unpackb(header)
         if version != VERSION:
             raise ValueError(f"wire version {version} came, but version {VERSION} is spoken here")
-        from_, to, number, part, offset, total = map(_whole, numbers)
+        from_, to, number, part, offset, total = map(whole, numbers)
     except (TypeError, msgpack.UnpackException) as error:
         raise ValueError(f"a chunk's header is malformed: {error!r}") from error
     return Chunk(
-        _text(run), Pair(_text(source), _text(target), from_, to), number, part, offset, total
+        text(run), Pair(text(source), text(target), from_, to), number, part, offset, total
     )
+
+
+def batches(packets: list[tuple[Pair, Packet]]) -> list[list[tuple[Pair, Packet]]]:
+    """Split packets into frames of bounded size."""
+    found: list[list[tuple[Pair, Packet]]] = []
+    size = FRAME_BYTES
+    for item in packets:
+        if size >= FRAME_BYTES:
+            found.append([])
+            size = 0
+        found[-1].append(item)
+        size += sum(len(message.body.data) for message in item[1].messages)
+    return found

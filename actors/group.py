@@ -8,7 +8,9 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from tether.actors.asking import ask_each, cancel_all, collected
 from tether.actors.chance import chance
+from tether.actors.membership import Live, Membership, Resize, table_of
 from tether.actors.quorum import Quorum
+from tether.actors.ref import is_ref, name_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,13 +20,21 @@ P = ParamSpec("P")
 class Group(Generic[T]):
     """An ordered set of actors; a message is encoded once for all of them.
 
-    Members are handles, or plain objects when no framework runs.
+    Members are handles, or plain objects when no framework runs. A group of a table whose `count`
+    has bounds is live: each use is of those who are there at the time, all through a call. Its
+    slices and samples stay as they were drawn.
     """
 
-    __slots__ = ("_members",)
+    __slots__ = ("_fixed", "_live")
 
     def __init__(self, members: Sequence[T] = ()) -> None:
-        self._members = tuple(members)
+        self._fixed = tuple(members)
+        self._live: Live | None = None
+
+    @property
+    def _members(self) -> tuple[T, ...]:
+        """All of one moment: whatever takes more than one look has to keep it."""
+        return self._fixed if self._live is None else self._live.members
 
     def __len__(self) -> int:
         return len(self._members)
@@ -47,24 +57,26 @@ class Group(Generic[T]):
         return self._members == other._members if isinstance(other, Group) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._members)
+        # A live group has to be found again in a dict after its members have changed.
+        return hash(self._fixed if self._live is None else (self._live.table, self._live.without))
 
     def __repr__(self) -> str:
-        return f"Group({list(self._members)})"
+        table = "" if self._live is None else f"{self._live}: "
+        return f"Group({table}{list(self._members)})"
 
     def random(self) -> T:
         """Draw one member, each with the same chance, from the acting actor's own generator."""
-        if not self._members:
+        members = self._members
+        if not members:
             raise IndexError("Group.random: the group is empty, so there is nobody to draw")
-        return chance().choice(self._members)
+        return chance().choice(members)
 
     def sample(self, size: int) -> Group[T]:
         """Draw `size` different members, in random order."""
-        if not 0 <= size <= len(self._members):
-            raise ValueError(
-                f"Group.sample: {size} of {len(self._members)} members cannot be drawn"
-            )
-        return Group(chance().sample(self._members, size))
+        members = self._members
+        if not 0 <= size <= len(members):
+            raise ValueError(f"Group.sample: {size} of {len(members)} members cannot be drawn")
+        return Group(chance().sample(members, size))
 
     async def map(
         self,
@@ -110,9 +122,49 @@ class Group(Generic[T]):
     ) -> Quorum[T]:
         """Return a view whose `map` is content with `size` answers, given in `within` seconds.
 
+        A view of a live group asks those who are there at each `map`.
+
         What comes later is handed to `late` in the asker, as a message; without `late` it is
         cancelled where it has not started, and dropped.
         """
-        if not 1 <= size <= len(self._members):
-            raise ValueError(f"Group.first: {size} of {len(self._members)} members cannot answer")
-        return Quorum(self._members, size, within, late)
+        members = self._members
+        if not 1 <= size <= len(members):
+            raise ValueError(f"Group.first: {size} of {len(members)} members cannot answer")
+        return Quorum(lambda: self._members, size, within, late)
+
+    async def resize(self, n: int) -> None:
+        """Have `n` members, and return when they are there; the highest indices leave first.
+
+        Whoever leaves does so at a step, its mailbox emptied and its state kept. Oneself is not
+        counted in a group of the others. Raises ValueError outside the bounds in the wiring.
+        """
+        if self._live is None:
+            raise ValueError(
+                "Group.resize: this group is fixed; write count = { start = …, min = …, max = … } "
+                f"in {_tables(self._fixed)}"
+            )
+        await self._live.bring_to(n)
+
+
+def live_group(
+    table: str,
+    membership: Membership,
+    ref: Callable[[str], Any],
+    resize: Resize,
+    without: str = "",
+) -> Group[Any]:
+    """Return a group of those present in a table but for `without`, with handles made by `ref`."""
+    group: Group[Any] = Group()
+    group._live = Live(table, membership, ref, resize, without)
+    return group
+
+
+def live_of(group: Group[Any]) -> tuple[str, str] | None:
+    """Return the table a live group follows and who is left out; None for a fixed one."""
+    return None if group._live is None else (group._live.table, group._live.without)
+
+
+def _tables(members: Sequence[Any]) -> str:
+    """Return how the tables of members are called, as far as they are known."""
+    tables = dict.fromkeys(table_of(name_of(member)) for member in members if is_ref(member))
+    return " and ".join(f"[{table}]" for table in tables) or "its table"

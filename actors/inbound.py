@@ -6,23 +6,33 @@ import math
 from collections import Counter
 
 from tether.actors.assembly import Assembly, Take
+from tether.actors.journal import DROPS, WORDS, Row, Word
 from tether.actors.message import Message, Part
 from tether.actors.packet import Ack, Window
 
 AHEAD = 4096
 """Messages that may come ahead of a gap; what is further off will be sent again."""
 
+STARTED = int(Word.STARTED)
+HANDLED = int(Word.HANDLED)
+HANDLED_BYTES = int(Word.HANDLED_BYTES)
+DROPPED = {why: Word.DROPPED + index for index, why in enumerate(DROPS)}
+TAKEN_OUT = frozenset({"cancelled", "superseded", "cycle"})
+"""Why a call may be dropped that is not the next in turn."""
+
 
 class Inbound:
     """Messages of one other actor, until they are handled."""
 
-    def __init__(self, window: Window, take: Take) -> None:
+    def __init__(self, window: Window, take: Take, row: Row | None = None) -> None:
         self.window = window
+        self.row: Row = [0] * WORDS if row is None else row
         self.duplicates = 0
         self._take = take
         self._expected = 1
         self._held: dict[int, Message] = {}
         self._assemblies: dict[int, Assembly] = {}
+        self._started = 0
         self.settled = 0
         self.settled_bytes = 0
         self._handled = 0
@@ -84,14 +94,26 @@ class Inbound:
             if message.is_call and message.number == number:
                 message.deadline = -math.inf
 
+    def start(self, number: int) -> None:
+        """Note that the handling of a call begins: from now on its outcome is not certain."""
+        if number > self._started:  # of a batch the last may have been dropped before all begin
+            self._started = number
+            self.row[STARTED] = number
+
     def settle(self, message: Message, dropped: str | None = None) -> None:
         """Book a call that came in as handled, or as dropped for a reason."""
         self.settled += 1
         self.settled_bytes += message.body.size
+        row = self.row
+        row[HANDLED_BYTES] = self.settled_bytes
         if dropped is None:
             self._handled += 1
+            row[HANDLED] = self._handled
         else:
             self._dropped[dropped] += 1
+            row[DROPPED[dropped]] = self._dropped[dropped]
+        if dropped not in TAKEN_OUT:
+            self.start(message.number)
 
     @property
     def ack(self) -> Ack:

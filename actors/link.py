@@ -9,21 +9,35 @@ from __future__ import annotations
 
 from tether.actors.assembly import Take
 from tether.actors.inbound import Inbound
+from tether.actors.journal import Row
+from tether.actors.ledger import Ledger
 from tether.actors.message import Message
 from tether.actors.outbound import Outbound
-from tether.actors.packet import Packet, Window
+from tether.actors.packet import Packet, Pair, Window
+
+NOBODY = Pair("", "", 0, 0)
 
 
 class Link:
     """Both halves of one side, and what this side has acknowledged."""
 
     def __init__(
-        self, take: Take, window: Window | None = None, resend_after: float | None = None
+        self,
+        take: Take,
+        window: Window | None = None,
+        resend_after: float | None = None,
+        *,
+        pair: Pair = NOBODY,
+        books: Ledger | None = None,
+        row: Row | None = None,
     ) -> None:
         window = window or Window()
+        self.pair = pair
+        self.local = pair.source
+        self.remote = pair.target
         self.window = window
-        self.out = Outbound(window, resend_after)
-        self.inward = Inbound(window, take)
+        self.out = Outbound(window, resend_after, books, row)
+        self.inward = Inbound(window, take, row)
         self._said_received = 0
         self._said_settled = 0
         self._said_bytes = 0

@@ -8,15 +8,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tether.actors.link import Link
 from tether.actors.message import Message
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """A call that came, and who sent it."""
+    """A call that came, and over which link."""
 
-    source: str
+    link: Link
     message: Message
+
+    @property
+    def source(self) -> str:
+        """Who sent it."""
+        return self.link.remote
 
 
 @dataclass(slots=True, eq=False)
@@ -59,19 +65,15 @@ class Mailbox:
         finally:
             self._arrival = None
 
-    def remove(self, source: str, number: int) -> Message | None:
+    def remove(self, link: Link, number: int) -> Message | None:
         """Take a call back; None when it is not waiting here."""
         for item in self._queue:
-            if (
-                isinstance(item, Delivery)
-                and item.message.number == number
-                and item.source == source
-            ):
+            if isinstance(item, Delivery) and item.message.number == number and item.link is link:
                 self._queue.remove(item)
                 return item.message
         return None
 
-    def supersede(self, source: str, method: str) -> Message | None:
+    def supersede(self, source: str, method: str) -> Delivery | None:
         """Take out the call of this sender and message that is waiting, if there is one."""
         for item in self._queue:
             if (
@@ -80,7 +82,7 @@ class Mailbox:
                 and item.message.method == method
             ):
                 self._queue.remove(item)
-                return item.message
+                return item
         return None
 
     def take(self, method: str, limit: int) -> list[Delivery]:

@@ -55,7 +55,8 @@ class Message:
     """One call or answer on its way from one actor to another.
 
     `number` names a call in its asker's process, and the answer bears the same; `deadline` is in
-    seconds of the local clock; `chain` lists the calls on whose behalf this one is made.
+    seconds of the local clock; `chain` lists the calls on whose behalf this one is made; `cut` is
+    the last round of checkpoints its sender had taken.
     """
 
     kind: Kind
@@ -64,6 +65,7 @@ class Message:
     body: Body
     deadline: float | None = None
     chain: tuple[ChainLink, ...] = ()
+    cut: int = 0
     admitted: Callable[[], None] | None = None
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tether.actors import codec, failures
@@ -10,19 +10,28 @@ from tether.actors.calls import Calls
 from tether.actors.cell import Cell
 from tether.actors.clock import Clock, SystemClock
 from tether.actors.context import Acting, acting
-from tether.actors.directory import Directory
-from tether.actors.errors import ActorGone
+from tether.actors.directory import Directory, Place
+from tether.actors.errors import ActorGone, Unreachable
 from tether.actors.frames import Origin
 from tether.actors.handlers import Handler, handlers
+from tether.actors.journal import Journal
+from tether.actors.link import Link
 from tether.actors.mailbox import Delivery
 from tether.actors.memory import Pool
 from tether.actors.message import Body, Kind, Message
-from tether.actors.packet import Window
+from tether.actors.packet import Pair, Window
+from tether.actors.probes import Probes
 from tether.actors.records import argument_records
+from tether.actors.succession import Succession, Wills
 from tether.actors.switch import Switch
 from tether.actors.transport import Transport
+from tether.actors.words import Probe, Word
 
 Recorded = Callable[[str, int | None, dict[str, float]], None]
+
+
+def nothing_kept(_cell: Cell, _cut: int) -> None:
+    """Keep nobody's state."""
 
 
 def nowhere(_name: str, _step: int | None, _metrics: dict[str, float]) -> None:
@@ -40,6 +49,7 @@ class Node:
         clock: Clock | None = None,
         transport: Transport | None = None,
         window: Window | None = None,
+        journal: Journal | None = None,
         recorded: Recorded = nowhere,
     ) -> None:
         self.origin = origin
@@ -47,10 +57,14 @@ class Node:
         self.clock = clock or SystemClock()
         self.transport = transport
         self.recorded = recorded
+        self.keep: Callable[[Cell, int], None] = nothing_kept
         self.pool = Pool()
         self.cells: dict[str, Cell] = {}
-        self.switch = Switch(origin, directory, self, self.pool, transport, window)
+        self._buried: set[str] = set()
+        self.switch = Switch(origin, directory, self, self.pool, transport, window, journal)
         self.calls = Calls(self.switch, directory)
+        self.probes = Probes(self.calls, self.cells, self.switch.say)
+        self.succession = Succession(self.switch, self.calls, directory)
 
     async def start(self) -> None:
         """Begin to take in what the transport brings."""
@@ -59,7 +73,7 @@ class Node:
 
     def spawn(self, name: str, make: Callable[[], Any], device: str = "cpu") -> Cell:
         """Make an actor under its name, and begin to handle its messages."""
-        cell = Cell(name, self, device)
+        cell = Cell(name, self, device, self.directory.place(name).incarnation)
         token = acting.set(Acting(cell))
         try:
             cell.actor = make()
@@ -67,6 +81,7 @@ class Node:
             acting.reset(token)
         cell.handlers = handlers(cell.actor.__class__)
         self.cells[name] = cell
+        self._buried.discard(name)
         cell.start()
         return cell
 
@@ -74,36 +89,47 @@ class Node:
         """Return a handle on an actor; raises LookupError when the run has none of this name."""
         return self.calls.ref(name)
 
-    def deliver(self, source: str, target: str, message: Message) -> None:
+    def deliver(self, link: Link, message: Message) -> None:
         """Take what a link delivers: a call to its actor, an answer to who asked."""
         if not message.is_call:
-            self.calls.answered(source, target, message)
-        elif target in self.cells:
-            self.cells[target].deliver(source, message)
-        else:
-            self._refuse(source, target, message)
+            self.calls.answered(link, message)
+        elif link.local in self.cells:
+            self.cells[link.local].deliver(link, message)
+        elif link.local not in self._buried:  # nothing is refused to the dead: who follows is asked
+            self._refuse(link, message)
 
-    def _refuse(self, source: str, target: str, message: Message) -> None:
+    def _refuse(self, link: Link, message: Message) -> None:
         """Book a call to an actor that does not run here as dropped, and tell its asker."""
         if message.kind is Kind.ASK:
-            error = ActorGone(f"{target} does not run in {self.origin.process}")
-            where = f"in {self.origin.process}, {message.method}, called by {source}"
+            error = ActorGone(f"{link.local} does not run in {self.origin.process}", link.local)
+            where = f"in {self.origin.process}, {message.method}, called by {link.remote}"
             body = codec.encode(failures.plain(error, where))
-            self._reply(target, Delivery(source, message), Kind.FAILURE, body)
-        self.switch.settle(target, source, message, "absent")
+            self._reply(Delivery(link, message), Kind.FAILURE, body)
+        self.switch.settle(link, message, "absent")
 
-    def withdraw(self, source: str, target: str, number: int) -> None:
-        """Take the word that nobody waits for a call any more."""
-        cell = self.cells.get(target)
-        if cell is not None:
-            cell.withdraw(source, number)
+    def orphaned(self, pair: Pair, message: Message) -> None:
+        """Take an answer to an incarnation that has died while it was on its way."""
+        self.calls.orphaned(pair, message.number)
+
+    def word(self, word: Word) -> None:
+        """Take a word of another runtime."""
+        if isinstance(word, Probe):
+            self.probes.take(word)
+            return
+        link = self.switch.links.get((word.target, word.source))
+        if link is not None:
+            link.inward.withdraw(word.number)
+            if word.target in self.cells:
+                self.cells[word.target].withdraw(link, word.number, word.why)
 
     def arguments(
         self, handler: Handler, body: Body, device: str
     ) -> tuple[list[Any], dict[str, Any]]:
         """Return a call's arguments, decoded."""
         records = argument_records(handler)
-        args, kwargs = codec.decode(body, device=device, records=records, ref=self.ref)
+        args, kwargs = codec.decode(
+            body, device=device, records=records, ref=self.ref, group=self.calls.group
+        )
         return args, kwargs
 
     def answer(self, cell: Cell, delivery: Delivery, value: Any, here: Acting) -> None:
@@ -114,40 +140,67 @@ class Node:
             except TypeError as error:
                 title = f"{type(cell.actor).__name__}.{delivery.message.method}"
                 raise TypeError(f"the answer of {title}: {error}") from None
-            self._reply(cell.name, delivery, Kind.ANSWER, body)
-        self.switch.settle(cell.name, delivery.source, delivery.message, None)
+            self._reply(delivery, Kind.ANSWER, body)
+        self.switch.settle(delivery.link, delivery.message, None)
 
     def fail(self, cell: Cell, delivery: Delivery, error: BaseException) -> None:
         """Send an ask its failure, with a note that says where it happened."""
         if delivery.message.kind is Kind.ASK:
             self._reply_failure(cell, delivery, error)
-        self.switch.settle(cell.name, delivery.source, delivery.message, None)
+        self.switch.settle(delivery.link, delivery.message, None)
 
     def drop(self, cell: Cell, delivery: Delivery, why: str, error: Exception | None) -> None:
         """Book a call as dropped, and tell its asker why."""
         if delivery.message.kind is Kind.ASK and error is not None:
             self._reply_failure(cell, delivery, error)
-        self.switch.settle(cell.name, delivery.source, delivery.message, why)
+        self.switch.settle(delivery.link, delivery.message, why)
 
     def _reply_failure(self, cell: Cell, delivery: Delivery, error: BaseException) -> None:
         host = self.directory.place(cell.name).host
         title = f"{type(cell.actor).__name__}.{delivery.message.method}"
         on = f" on host {host}" if host else ""
         where = f"in {cell.name}{on}, {title}, called by {delivery.source}"
-        self._reply(cell.name, delivery, Kind.FAILURE, codec.encode(failures.plain(error, where)))
+        self._reply(delivery, Kind.FAILURE, codec.encode(failures.plain(error, where)))
 
-    def _reply(self, name: str, delivery: Delivery, kind: Kind, body: Body) -> None:
+    def _reply(self, delivery: Delivery, kind: Kind, body: Body) -> None:
         number = delivery.message.number
-        self.switch.send(name, delivery.source, Message(kind, number, "", body))
+        self.switch.answer(delivery.link, Message(kind, number, "", body))
 
-    def gone(self, actor: str, why: str) -> None:
-        """Learn that an actor is dead: its askers fail, and who wants to know is told."""
-        self.directory.gone[actor] = why
-        self.switch.gone(actor)
-        self.calls.gone(actor, why)
-        for cell in self.cells.values():
-            if hasattr(cell.actor, "down") and (cell.name, actor) in self.switch.links:
+    def down(
+        self, actor: str, why: str, wills: Wills | None = None, *, final: bool = False
+    ) -> None:
+        """Learn that an actor has died; with `final` that it will not come back.
+
+        Its askers fail unless what they asked had not started, and who wants to know is told.
+        """
+        spoke = self.succession.down(actor, why, wills, final=final)
+        self._tell(actor, ActorGone(f"{actor} is gone: {why}", actor), spoke)
+
+    def up(self, actor: str, place: Place) -> None:
+        """Learn where an actor's next incarnation is."""
+        self.succession.up(actor, place)
+
+    def unreachable(self, actor: str, why: str) -> None:
+        """Learn that nothing is heard of an actor, which may be alive; `down` tells who has one."""
+        self.directory.unreachable[actor] = why
+        spoke = [local for local, remote in self.switch.links if remote == actor]
+        self._tell(actor, Unreachable(f"{actor} is unreachable: {why}"), spoke)
+
+    def reachable(self, actor: str) -> None:
+        """Learn that an actor is heard of again."""
+        self.directory.unreachable.pop(actor, None)
+
+    def _tell(self, actor: str, why: Exception, spoke: Iterable[str]) -> None:
+        for name in spoke:
+            cell = self.cells.get(name)
+            if cell is not None and hasattr(type(cell.actor), "down"):
                 cell.post(cell.actor.down, self.ref(actor), why)
+
+    async def bury(self, actor: str) -> None:
+        """End an actor of this process; what it had not handled waits for who comes after it."""
+        self._buried.add(actor)
+        cell = self.cells.pop(actor)
+        await cell.stop()
 
     @property
     def quiet(self) -> bool:
@@ -158,17 +211,23 @@ class Node:
             and all(cell.idle for cell in self.cells.values())
         )
 
+    def settled(self, actor: str) -> bool:
+        """Whether an actor of this process has nothing waiting, and nothing under way to others."""
+        links = (link for link in self.switch.links.values() if link.local == actor)
+        return self.cells[actor].idle and all(link.out.quiet for link in links)
+
     def accounts(self) -> list[dict[str, Any]]:
         """Return the books of every pair of actors whose sender lives here, as plain data."""
         return [
-            {"from": local, "to": remote, **link.out.books.plain()}
-            for (local, remote), link in self.switch.links.items()
+            {"from": local, "to": remote, **books.plain()}
+            for (local, remote), books in self.switch.books.items()
         ]
 
     async def close(self, linger: float = 0.0) -> None:
         """Stop all actors, then let go of the transport."""
         for cell in self.cells.values():
             await cell.stop()
+        self.probes.close()
         self.switch.close()
         if self.transport is not None:
             await self.transport.close(linger)

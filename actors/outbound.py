@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 
+from tether.actors.journal import WORDS, Row, Word
 from tether.actors.ledger import Ledger
 from tether.actors.message import Message
 from tether.actors.packet import Ack, Window
@@ -11,19 +12,37 @@ from tether.actors.packet import Ack, Window
 PACKET_BYTES = 1 << 20
 """Bytes of structure in a packet, about: a frame must stay far below the wire's limit."""
 
+# As plain numbers: indexing with an enumeration's member costs more than the store itself.
+SENT = int(Word.SENT)
+BYTES = int(Word.BYTES)
+WITHDRAWN = int(Word.WITHDRAWN)
+ABANDONED = int(Word.ABANDONED)
+
 
 class Outbound:
-    """Messages of one actor to one other, until they are acknowledged."""
+    """Messages of one actor to one other, until they are acknowledged.
 
-    def __init__(self, window: Window, resend_after: float | None) -> None:
+    `books` are those of the pair, which its next incarnations go on with; `row` is this one's.
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        resend_after: float | None,
+        books: Ledger | None = None,
+        row: Row | None = None,
+    ) -> None:
         self.window = window
         self.resend_after = resend_after
-        self.books = Ledger()
+        self.books = Ledger() if books is None else books
+        self.row: Row = [0] * WORDS if row is None else row
         self.next_number = 1
         self._waiting: deque[Message] = deque()
         self._answers: deque[Message] = deque()
         self._unacked: deque[Message] = deque()
         self._waiting_bytes = 0
+        self._sent = 0
+        self._bytes = 0
         self._calls = 0
         self._call_bytes = 0
         self._peer = Ack()
@@ -34,11 +53,16 @@ class Outbound:
 
     def add(self, message: Message) -> None:
         """Take a message; a call waits here until the window has room for it."""
-        self.books.bytes += message.body.size
+        size = message.body.size
+        self._bytes += size
+        self.row[BYTES] = self._bytes
+        self.books.bytes += size
         if message.is_call:
+            self._sent += 1
+            self.row[SENT] = self._sent
             self.books.sent += 1
             self._waiting.append(message)
-            self._waiting_bytes += message.body.size
+            self._waiting_bytes += size
         else:
             self._answers.append(message)
 
@@ -107,15 +131,16 @@ class Outbound:
             self._unacked.popleft()
             self._progress = now
         self._resend = min(self._resend, len(self._unacked))
-        if ack.settled >= self._peer.settled:
-            self._peer = ack
-            self._book_losses()
+        self._book(ack)
 
-    def _book_losses(self) -> None:
-        self.books.handled = self._peer.handled
-        if self._peer.dropped or self._withdrawn:
-            self.books.dropped = Counter(self._peer.dropped)
-            self.books.dropped["cancelled"] += self._withdrawn
+    def _book(self, ack: Ack) -> None:
+        """Enter what has come to be settled since the last time."""
+        if ack.settled < self._peer.settled:
+            return
+        self.books.handled += ack.handled - self._peer.handled
+        for why, count in ack.dropped.items():
+            self.books.dropped[why] += count - self._peer.dropped.get(why, 0)
+        self._peer = ack
 
     def withdraw(self, number: int) -> bool:
         """Take back a call that has not left yet, booked as dropped; tell whether that was so."""
@@ -124,7 +149,8 @@ class Outbound:
                 self._waiting.remove(message)
                 self._waiting_bytes -= message.body.size
                 self._withdrawn += 1
-                self._book_losses()
+                self.row[WITHDRAWN] = self._withdrawn
+                self.books.dropped["cancelled"] += 1
                 return True
         return False
 
@@ -143,9 +169,38 @@ class Outbound:
         """Whether the other side has still to acknowledge something."""
         return bool(self._unacked) or self._calls > self._peer.settled
 
-    def close(self) -> None:
-        """Give up a receiver that is dead: what it had not settled has an unknown outcome."""
-        self.books.unknown += self.books.in_flight
+    @property
+    def waiting(self) -> tuple[Message, ...]:
+        """The calls that have not left, because the window is full."""
+        return tuple(self._waiting)
+
+    @property
+    def held(self) -> int:
+        """How many calls have not left."""
+        return len(self._waiting)
+
+    def retire(self, final: Ack | None, moved: int) -> None:
+        """Close the books with a dead receiver, whose last acknowledgement is known or not.
+
+        So many of its calls are `moved`: handed in anew for its next incarnation.
+        """
+        if final is not None and final.settled <= self._calls:
+            self._book(final)
+        self._sent -= moved
+        self.row[SENT] = self._sent
+        self.books.sent -= moved
+        self.books.unknown += self._sent - self._withdrawn - self._peer.settled
+        self._clear()
+
+    def abandon(self, final: Ack | None) -> None:
+        """Close the books with a receiver that will not come back: what waits here is dropped."""
+        waiting = len(self._waiting)
+        self.row[ABANDONED] = waiting
+        self.books.dropped["absent"] += waiting
+        self.books.unknown -= waiting
+        self.retire(final, 0)
+
+    def _clear(self) -> None:
         for queue in (self._waiting, self._answers, self._unacked):
             queue.clear()
         self._waiting_bytes = 0
@@ -162,4 +217,4 @@ class Outbound:
     @property
     def quiet(self) -> bool:
         """Whether all that was sent is settled and nothing waits to leave."""
-        return not (self._waiting or self._answers or self.books.in_flight)
+        return not (self._waiting or self._answers or self._calls > self._peer.settled)

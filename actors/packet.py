@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tether.actors.message import Message
+
+
+class Pair(NamedTuple):
+    """Who speaks to whom, in which incarnations."""
+
+    source: str
+    target: str
+    source_incarnation: int
+    target_incarnation: int
+
+    @property
+    def turned(self) -> Pair:
+        """The same pair, as its other end sees it."""
+        source, target, source_incarnation, target_incarnation = self
+        return Pair(target, source, target_incarnation, source_incarnation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,11 @@ class Quorum(Generic[T]):
     """A view of a group for which `size` answers are enough."""
 
     def __init__(
-        self, members: tuple[T, ...], size: int, within: float | None, late: Late | None
+        self,
+        members: Callable[[], tuple[T, ...]],
+        size: int,
+        within: float | None,
+        late: Late | None,
     ) -> None:
         self._members = members
         self._size = size
@@ -43,14 +47,15 @@ class Quorum(Generic[T]):
         **kwargs: P.kwargs,
     ) -> Answers[R]:
         """Ask all, return when enough have answered; raise QuorumMissed when they cannot."""
-        asked = ask_each(self._members, message, args, kwargs)
+        members = self._members()
+        asked = ask_each(members, message, args, kwargs)
         try:
             await self._enough(asked)
-            answers = self._answers(asked)
+            answers = self._answers(members, asked)
         except BaseException:
             cancel_all(asked)
             raise
-        self._leave(asked, answers)
+        self._leave(members, asked, answers)
         if len(answers) < self._size:
             title = f"Group.first({self._size}).map({message.__qualname__})"
             raise QuorumMissed(
@@ -77,12 +82,12 @@ class Quorum(Generic[T]):
                 open_calls, timeout=left, return_when=asyncio.FIRST_COMPLETED
             )
 
-    def _answers(self, asked: Asked) -> Answers[Any]:
+    def _answers(self, asked_of: tuple[T, ...], asked: Asked) -> Answers[Any]:
         """Sort what has come: at most `size` answers are the quorum's, in member order."""
         answers: list[Any] = []
         members: list[Any] = []
         missing: dict[Any, str] = {}
-        for member, call in zip(self._members, asked, strict=True):
+        for member, call in zip(asked_of, asked, strict=True):
             if _answered(call) and len(answers) < self._size:
                 answers.append(call.result())
                 members.append(member)
@@ -91,13 +96,13 @@ class Quorum(Generic[T]):
                 missing[member] = "late" if error is None else f"{type(error).__name__}: {error}"
         return Answers(answers, members, missing)
 
-    def _leave(self, asked: Asked, answers: Answers[Any]) -> None:
+    def _leave(self, asked_of: tuple[T, ...], asked: Asked, answers: Answers[Any]) -> None:
         """Hand what is still under way to `late`, or cancel it."""
         if self._late is None:
             cancel_all(asked)
             return
         deliver = _deliverer(self._late)
-        for member, call in zip(self._members, asked, strict=True):
+        for member, call in zip(asked_of, asked, strict=True):
             if member in answers.missing:
                 call.add_done_callback(deliver)
 

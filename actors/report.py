@@ -23,4 +23,5 @@ def report(step: int | None = None, **metrics: SupportsFloat) -> None:
         raise ValueError(f"report: {name} is a field of every record; call the metric otherwise")
     here = acting.get()
     if here is not None:
-        here.cell.record(step, {name: float(value) for name, value in metrics.items()})
+        values = {name: float(value) for name, value in metrics.items()}
+        here.cell.record(step, values, boundary=here.life)

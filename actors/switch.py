@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
+from functools import partial
 from typing import Protocol
 
 from tether.actors import frames
 from tether.actors.directory import Directory
-from tether.actors.frames import Cancel, Frame, Origin, Pair
+from tether.actors.early import Early
+from tether.actors.frames import Frame, Origin
+from tether.actors.journal import Journal, Key, Memory
+from tether.actors.ledger import Ledger
 from tether.actors.link import Link
 from tether.actors.memory import Pool
 from tether.actors.message import Message
-from tether.actors.packet import Packet, Window
+from tether.actors.packet import Packet, Pair, Window
 from tether.actors.transport import Transport
+from tether.actors.words import Cancel, Word
 
 ACK_DELAY = 0.005
 """Seconds an acknowledgement may wait for company when nobody waits for it."""
-FRAME_BYTES = 2 << 20
-"""Bytes of structure after which a frame is closed; the wire's limit is 8 MiB."""
 
 log = logging.getLogger("tether")
 
@@ -27,12 +30,16 @@ log = logging.getLogger("tether")
 class Inbox(Protocol):
     """Who takes what the links deliver."""
 
-    def deliver(self, source: str, target: str, message: Message) -> None:
+    def deliver(self, link: Link, message: Message) -> None:
         """Take a message for an actor of this process."""
         ...
 
-    def withdraw(self, source: str, target: str, number: int) -> None:
-        """Take the word that nobody waits for a call any more."""
+    def orphaned(self, pair: Pair, message: Message) -> None:
+        """Take an answer to an incarnation that has died while it was on its way."""
+        ...
+
+    def word(self, word: Word) -> None:
+        """Take a word of another runtime."""
         ...
 
 
@@ -47,6 +54,7 @@ class Switch:
         pool: Pool,
         transport: Transport | None = None,
         window: Window | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.origin = origin
         self.directory = directory
@@ -54,61 +62,83 @@ class Switch:
         self.transport = transport
         self.window = window or Window()
         self.pool = pool
+        self.journal = journal or Memory()
         self.links: dict[tuple[str, str], Link] = {}
+        self.books: dict[tuple[str, str], Ledger] = {}
         self.refused: Counter[str] = Counter()
+        self._early = Early()
         self._loop = asyncio.get_running_loop()
-        self._dirty: dict[tuple[str, str], Link] = {}
-        self._lazy: dict[tuple[str, str], Link] = {}
-        self._cancels: list[Cancel] = []
+        self._dirty: dict[Link, None] = {}
+        self._lazy: dict[Link, None] = {}
+        self._words: list[Word] = []
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.TimerHandle | None = None
 
     def link(self, local: str, remote: str) -> Link:
         """Return the link between an actor of this process and any other, made when first used."""
-        key = (local, remote)
-        link = self.links.get(key)
-        if link is None:
-            self._check_way(remote)
-            resend_after = self.transport.resend_after if self.transport else None
-            link = self.links[key] = Link(self.pool.take, self.window, resend_after)
-        return link
+        link = self.links.get((local, remote))
+        return self._made(local, remote) if link is None else link
 
-    def _check_way(self, remote: str) -> None:
-        process = self.directory.place(remote).process
-        if self.transport is None and process != self.origin.process:
+    def _made(self, local: str, remote: str) -> Link:
+        place = self.directory.place
+        here, there = place(local).incarnation, place(remote).incarnation
+        if self.transport is None and place(remote).process != self.origin.process:
             raise RuntimeError(
-                f"{remote} lives in {process}, but {self.origin.process} has no transport"
+                f"{remote} lives in {place(remote).process}, but {self.origin.process} has no "
+                "transport"
             )
-
-    def send(self, source: str, target: str, message: Message) -> Link:
-        """Queue a message; it leaves at the end of this turn if the window has room."""
-        link = self.link(source, target)
-        link.out.add(message)
-        self._mark(source, target, link)
+        link = self.links[local, remote] = Link(
+            self.pool.take,
+            self.window,
+            self.transport.resend_after if self.transport else None,
+            pair=Pair(local, remote, here, there),
+            books=self.books.setdefault((local, remote), Ledger()),
+            row=self.journal.row(Key(local, here, remote, there)),
+        )
         return link
 
-    def cancel(self, source: str, target: str, number: int) -> bool:
+    def current(self, link: Link) -> bool:
+        """Whether both ends of a link are still in the incarnations that it joins."""
+        return self.links.get((link.local, link.remote)) is link
+
+    def send(self, link: Link, message: Message) -> None:
+        """Queue a message; it leaves at the end of this turn if the window has room."""
+        link.out.add(message)
+        self._mark(link)
+
+    def answer(self, link: Link, message: Message) -> None:
+        """Queue an answer; one to a dead incarnation goes no further."""
+        if self.current(link):
+            self.send(link, message)
+        else:
+            self.inbox.orphaned(link.pair, message)
+
+    def cancel(self, link: Link, number: int, why: str = "cancelled") -> bool:
         """Take a call back; tell whether it had not left, else the receiver is told."""
-        link = self.link(source, target)
+        if not self.current(link):
+            return False
         if link.out.withdraw(number):
-            self._mark(source, target, link)
+            self._mark(link)
             return True
-        self._cancels.append(Cancel(source, target, number))
-        self._schedule()
+        self.say(Cancel(link.local, link.remote, number, why))
         return False
 
-    def settle(self, local: str, remote: str, message: Message, dropped: str | None) -> None:
-        """Book a call that came as handled or dropped, and acknowledge it in due time."""
-        link = self.link(local, remote)
-        link.inward.settle(message, dropped)
-        self._acknowledge(local, remote, link)
+    def say(self, word: Word) -> None:
+        """Say a word to the process of its target, at the end of this turn."""
+        self._words.append(word)
+        self._schedule()
 
-    def _acknowledge(self, local: str, remote: str, link: Link) -> None:
+    def settle(self, link: Link, message: Message, dropped: str | None) -> None:
+        """Book a call that came as handled or dropped, and acknowledge it in due time."""
+        link.inward.settle(message, dropped)
+        self._acknowledge(link)
+
+    def _acknowledge(self, link: Link) -> None:
         if link.ack_is_due:
-            self._mark(local, remote, link)
+            self._mark(link)
             return
-        self._lazy[local, remote] = link
+        self._lazy[link] = None
         if self._timer is None:
             self._timer = self._loop.call_later(ACK_DELAY, self._late_acks)
 
@@ -118,8 +148,8 @@ class Switch:
         self._lazy.clear()
         self._schedule()
 
-    def _mark(self, local: str, remote: str, link: Link) -> None:
-        self._dirty[local, remote] = link
+    def _mark(self, link: Link) -> None:
+        self._dirty[link] = None
         self._schedule()
 
     def _schedule(self) -> None:
@@ -131,87 +161,80 @@ class Switch:
         """Carry what the links have to say: at once inside the process, else a frame a process."""
         self._scheduled = False
         dirty, self._dirty = self._dirty, {}
-        cancels, self._cancels = self._cancels, []
+        spoken, self._words = self._words, []
         now = self._loop.time()
         out: defaultdict[str, list[tuple[Pair, Packet]]] = defaultdict(list)
-        words: defaultdict[str, list[Cancel]] = defaultdict(list)
-        for (local, remote), link in dirty.items():
-            process = self.directory.place(remote).process
+        words: defaultdict[str, list[Word]] = defaultdict(list)
+        for link in dirty:
+            if not self.current(link) or self.directory.absent(link.remote):
+                continue
+            process = self.directory.place(link.remote).process
             while (packet := link.pull(now)) is not None:
                 if process == self.origin.process:
-                    self._arrive(remote, local, packet, now)
+                    self._arrive(self.link(link.remote, link.local), packet, now)
                 else:
-                    out[process].append((self._pair(local, remote), packet))
-        for cancel in cancels:
-            process = self.directory.place(cancel.target).process
+                    out[process].append((link.pair, packet))
+        for word in spoken:
+            process = self.directory.place(word.target).process
             if process == self.origin.process:
-                self.inbox.withdraw(*cancel)
-            else:
-                words[process].append(cancel)
+                self.inbox.word(word)
+            elif not self.directory.absent(word.target):
+                words[process].append(word)
         for process in out.keys() | words.keys():
             self._carry(process, out[process], words[process], now)
-
-    def _pair(self, local: str, remote: str) -> Pair:
-        place = self.directory.place
-        return Pair(local, remote, place(local).incarnation, place(remote).incarnation)
 
     def _carry(
         self,
         process: str,
         packets: list[tuple[Pair, Packet]],
-        cancels: list[Cancel],
+        words: list[Word],
         now: float,
     ) -> None:
         assert self.transport is not None  # there is no link to another process without one
         self._watch_over()
-        batches = _batches(packets) or [[]]
+        batches = frames.batches(packets) or [[]]
         for batch in batches:
-            frame = Frame(self.origin, batch, cancels if batch is batches[-1] else [])
+            frame = Frame(self.origin, batch, words if batch is batches[-1] else [])
             self.transport.send(process, frames.pack_frame(frame, now))
             for pair, packet in batch:
                 for header, data in frames.chunks(self.origin.run, pair, packet):
                     self.transport.send_chunk(process, header, data)
 
-    def _arrive(self, local: str, remote: str, packet: Packet, now: float) -> None:
-        link = self.link(local, remote)
+    def _arrive(self, link: Link, packet: Packet, now: float) -> None:
         due = link.push(packet, now)
         if packet.messages or not packet.first:
-            self._acknowledge(local, remote, link)
-        self._mark_if_open(local, remote, link)
-        for message in due:
-            self.inbox.deliver(remote, local, message)
-
-    def _mark_if_open(self, local: str, remote: str, link: Link) -> None:
+            self._acknowledge(link)
         if link.out.can_go:
-            self._mark(local, remote, link)
+            self._mark(link)
+        for message in due:
+            self.inbox.deliver(link, message)
 
     def frame(self, data: bytes) -> None:
         """Take a frame in.
 
         One that is malformed, of another run or to a stale incarnation is counted and dropped.
         """
-        now = self._loop.time()
         try:
-            frame = frames.unpack_frame(data, now)
+            frame = frames.unpack_frame(data, self._loop.time())
             if frame.origin.run != self.origin.run:
                 raise ValueError(f"a frame of run {frame.origin.run} came, which is not this one")
         except ValueError as error:
             self._refuse("frame", error)
             return
         for pair, packet in frame.packets:
-            try:
-                self._check(pair)
-                self._arrive(pair.target, pair.source, packet, now)
-            except (ValueError, LookupError) as error:
-                self._refuse("packet", error)
-        for cancel in frame.cancels:
-            self._withdraw(cancel)
+            self._take_packet(pair, packet)
+        for word in frame.words:
+            self.inbox.word(word)
 
-    def _withdraw(self, cancel: Cancel) -> None:
-        link = self.links.get((cancel.target, cancel.source))
-        if link is not None:
-            link.inward.withdraw(cancel.number)
-            self.inbox.withdraw(*cancel)
+    def _take_packet(self, pair: Pair, packet: Packet) -> None:
+        try:
+            if self._is_early(pair):
+                self._early.keep(pair, partial(self._take_packet, pair, packet))
+                return
+            self._check(pair, packet)
+            self._arrive(self.link(pair.target, pair.source), packet, self._loop.time())
+        except (ValueError, LookupError) as error:
+            self._refuse("packet", error)
 
     def chunk(self, header: bytes, data: memoryview) -> None:
         """Take a chunk in: straight to its place in prepared memory."""
@@ -219,6 +242,9 @@ class Switch:
             head = frames.unpack_chunk(header)
             if head.run != self.origin.run:
                 raise ValueError(f"a chunk of run {head.run} came, which is not this one")
+            if self._is_early(head.pair):
+                self._early.keep(head.pair, partial(self.chunk, header, memoryview(bytes(data))))
+                return
             self._check(head.pair)
             link = self.link(head.pair.target, head.pair.source)
             place = link.inward.place(head.number, head.part, head.offset, len(data), head.total)
@@ -226,23 +252,49 @@ class Switch:
                 return
             place[:] = data
             for message in link.inward.due():
-                self._acknowledge(head.pair.target, head.pair.source, link)
-                self.inbox.deliver(head.pair.source, head.pair.target, message)
+                self._acknowledge(link)
+                self.inbox.deliver(link, message)
         except (ValueError, LookupError, MemoryError) as error:
             self._refuse("chunk", error)
 
-    def _check(self, pair: Pair) -> None:
+    def _is_early(self, pair: Pair) -> bool:
+        """Whether an incarnation speaks that this process has not been told of yet."""
+        known = self.directory.place(pair.source).incarnation
+        absent = self.directory.absent(pair.source)
+        return pair.source_incarnation > known or (absent and pair.source_incarnation == known)
+
+    def _check(self, pair: Pair, packet: Packet | None = None) -> None:
+        place = self.directory.place
+        if place(pair.target).process != self.origin.process:
+            raise ValueError(f"a frame for {pair.target} came, which does not live here")
+        if packet is not None and pair.target_incarnation < place(pair.target).incarnation:
+            for message in packet.messages:
+                if not message.is_call:
+                    self.inbox.orphaned(pair.turned, message)
         for name, incarnation in (
             (pair.source, pair.source_incarnation),
             (pair.target, pair.target_incarnation),
         ):
-            known = self.directory.place(name).incarnation
+            known = place(name).incarnation
             if incarnation != known:
                 raise ValueError(
                     f"{name} is spoken of in incarnation {incarnation}, but it is {known}"
                 )
-        if self.directory.place(pair.target).process != self.origin.process:
-            raise ValueError(f"a frame for {pair.target} came, which does not live here")
+
+    def part(self, actor: str) -> list[Link]:
+        """Take out all links with an actor that has died; return them."""
+        parted = [link for link in self.links.values() if actor in {link.local, link.remote}]
+        for link in parted:
+            del self.links[link.local, link.remote]
+            self._lazy.pop(link, None)
+        return parted
+
+    def join(self, actor: str) -> None:
+        """Begin to speak to a new incarnation, and take in what it has said already."""
+        for link in self.links.values():
+            if link.remote == actor:
+                self._mark(link)
+        self._early.release(actor, self.directory.place(actor).incarnation)
 
     def _refuse(self, what: str, error: Exception) -> None:
         self.refused[what] += 1
@@ -250,10 +302,10 @@ class Switch:
 
     def connected(self, process: str) -> None:
         """Send again what may have been lost with an old connection to a process."""
-        for (local, remote), link in self.links.items():
-            if self.directory.place(remote).process == process:
+        for link in self.links.values():
+            if self.directory.place(link.remote).process == process:
                 link.lost()
-                self._mark(local, remote, link)
+                self._mark(link)
 
     def _watch_over(self) -> None:
         """See to it that what a transport lost is sent again, if it does not tell by itself."""
@@ -264,9 +316,9 @@ class Switch:
     def _send_again(self) -> None:
         self._watch = None
         now = self._loop.time()
-        for (local, remote), link in self.links.items():
+        for link in self.links.values():
             if link.resend_if_overdue(now):
-                self._mark(local, remote, link)
+                self._mark(link)
         if any(link.out.open for link in self.links.values()):
             self._watch_over()
 
@@ -278,28 +330,7 @@ class Switch:
             if timer is not None:
                 timer.cancel()
 
-    def gone(self, actor: str) -> None:
-        """Close the books with an actor that is dead."""
-        for (_, remote), link in self.links.items():
-            if remote == actor:
-                link.out.close()
-
     @property
     def quiet(self) -> bool:
         """Whether all that was sent is settled and acknowledged."""
         return all(link.out.quiet for link in self.links.values())
-
-
-def _batches(
-    packets: list[tuple[Pair, Packet]],
-) -> list[list[tuple[Pair, Packet]]]:
-    """Split packets into frames of bounded size."""
-    batches: list[list[tuple[Pair, Packet]]] = []
-    size = FRAME_BYTES
-    for item in packets:
-        if size >= FRAME_BYTES:
-            batches.append([])
-            size = 0
-        batches[-1].append(item)
-        size += sum(len(message.body.data) for message in item[1].messages)
-    return batches

@@ -40,6 +40,10 @@ class Transport(Protocol):
         """Carry a chunk of a large part; `data` is not written until it has left."""
         ...
 
+    def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None:
+        """Forget the connection to a process that was started anew, maybe elsewhere."""
+        ...
+
     async def close(self, linger: float) -> None:
         """Let what is queued leave for at most `linger` seconds, then end."""
         ...

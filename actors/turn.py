@@ -38,10 +38,12 @@ class Turn:
     async def take(self, delivery: Delivery) -> None:
         """Handle a call and answer it; what it raises goes home to its caller."""
         cell, message = self.cell, delivery.message
-        here = Acting(cell, (*message.chain, (cell.name, message.number)))
+        cell.turn += 1
+        here = Acting(cell, (*message.chain, (cell.name, cell.turn)))
         acting.set(here)
         deadline.set(message.deadline)
         cell.current = message
+        delivery.link.inward.start(message.number)
         try:
             args, kwargs = cell.desk.arguments(self.handler, message.body, cell.device)
             before = debug.checksums(message.body) if debug.ON else None
@@ -77,9 +79,12 @@ class BatchTurn(Turn):
 
     async def take(self, delivery: Delivery) -> None:
         """Gather a batch around its first call, handle it, and answer each caller."""
+        self.cell.turn += 1
         self.cell.current = delivery.message
         try:
-            calls = [call for call in await self._gather(delivery) if self.cell.in_time(call)]
+            gathered = await self._gather(delivery)
+            self.cell.keep_before(max(call.message.cut for call in gathered))
+            calls = [call for call in gathered if self.cell.in_time(call)]
             calls, items = self._decoded(calls)
             if calls:
                 await self._handle(calls, items)
@@ -121,9 +126,11 @@ class BatchTurn(Turn):
 
     async def _handle(self, calls: list[Delivery], items: list[Any]) -> None:
         message = calls[0].message
-        here = Acting(self.cell, (*message.chain, (self.cell.name, message.number)))
+        here = Acting(self.cell, (*message.chain, (self.cell.name, self.cell.turn)))
         acting.set(here)
         deadline.set(None)
+        for call in calls:
+            call.link.inward.start(call.message.number)
         try:
             argument = self._stacked(items) if self.batch.stack else items
             answers = await self.handler.function(self.cell.actor, argument)

@@ -87,7 +87,7 @@ class ZeroMQ:
         unreachable: float = 5.0,
     ) -> None:
         self.process = process
-        self.addresses = addresses
+        self.addresses = dict(addresses)
         self.foreign = 0
         self._closed = False
         self._identity = f"{process}/{incarnation}".encode()
@@ -163,6 +163,14 @@ class ZeroMQ:
         """Queue a chunk for a process; it is copied when ZeroMQ has room for it."""
         if not self._closed:
             self._peer(process).bulk.pump.send(header, data)
+
+    def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None:
+        """Forget the connection to a process that was started anew, maybe elsewhere."""
+        if addresses is not None:
+            self.addresses[process] = addresses
+        peer = self._peers.pop(process, None)
+        if peer is not None:
+            peer.close(0)
 
     def _take_frame(self, parts: list[bytes]) -> None:
         if len(parts) != 2 or self._receiver is None:

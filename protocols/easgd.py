@@ -42,8 +42,8 @@ class Worker:
         self.local, self.t = Nesterov(learner, delta), 0
 
     async def run(self) -> None:
-        """Make the local steps that are left, from x̃ on."""
-        await self.learner.apply(Tensor.copy_, await self.center.pull())
+        """Make the local steps that are left, from x̃ on or from the x resumed with."""
+        await self.learner.begin(self.center.pull)
         for t in range(self.t, self.steps):
             if t % self.tau == 0:
                 d, g = await both(self.center.exchange(self.learner.x), self.local.gradient())
@@ -55,4 +55,4 @@ class Worker:
             self.t = t + 1
             report(step=self.t, loss=self.learner.loss, exchanges=t // self.tau + 1)
 
-    state_dict, load_state_dict = kept("t", "local")  # x comes from the center
+    state_dict, load_state_dict = kept("t", "local")  # alone, it comes back at x̃

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -16,7 +16,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from tether.actors import buffer, debug
 from tether.actors.buffers import lent
 from tether.actors.compute import off_loop
+from tether.actors.restoring import together
 from tether.protocols.functional import Loss, Objective
+from tether.protocols.keeping import fill
 from tether.protocols.randomness import Draws
 from tether.protocols.stream import Stream, moved
 from tether.protocols.vector import Parameters, check_like
@@ -46,6 +48,8 @@ class Learner:
         self.schedule = schedule
         self.loss = torch.tensor(torch.nan)
         """The loss of the last gradient's batch, a tensor without dimensions."""
+        self.resumed = False
+        """Whether x came with the last state that was loaded and `begin` has not been called."""
         self._parameters = Parameters(model)
         self._parameters.settle(self._memory())
         self._objective = Objective(model, loss, self._parameters)
@@ -111,6 +115,12 @@ class Learner:
         """
         return await self._write(lambda: kernel(self.x, *args, **kwargs))
 
+    async def begin(self, pull: Callable[[], Awaitable[Tensor]]) -> None:
+        """Begin at the x that `pull` returns, or at one's own where that has just been resumed."""
+        if not self.resumed:
+            await self.apply(Tensor.copy_, await pull())
+        self.resumed = False
+
     async def compute(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a function that does not write x off the loop, and return what it returns."""
         return await self._work(lambda: function(*args, **kwargs))
@@ -139,10 +149,14 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there, bit for bit; a state without x leaves x as it is."""
-        if "x" in state:
-            check_like("x", state["x"], self.x)
-            self.x.copy_(state["x"])
+        """Go on from there, bit for bit.
+
+        x is left as it is by a state without one, and when the actor comes back alone, into a run
+        that went on: its x is then to be got from those that did.
+        """
+        self.resumed = together.get() and "x" in state
+        if self.resumed:
+            fill("x", self.x, state["x"])
         self.load_buffers(state["buffers"])
         for part, kept in ((self.optimizer, "optimizer"), (self.schedule, "schedule")):
             if part:

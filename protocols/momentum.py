@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, add, zeros_like
 
+from tether.protocols.keeping import fill, part
 from tether.protocols.learner import Learner
 
 
@@ -34,12 +35,11 @@ class Nesterov:
         await self.learner.step(g)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return v and all that the learner's next steps depend on, but for x."""
-        learner = {name: kept for name, kept in self.learner.state_dict().items() if name != "x"}
-        return {"v": self.v, "learner": learner}
+        """Return v and all that the learner's next steps depend on."""
+        return {"v": self.v, "learner": self.learner.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there, at whatever x is."""
-        self.learner.load_state_dict(state["learner"])
-        if self.v is not None:
-            self.v.copy_(state["v"])
+        """Go on from there; v begins at zero where the state has none, having had δ = 0."""
+        self.learner.load_state_dict(part(state, "learner"))
+        if self.v is not None and part(state, "v") is not None:
+            fill("v", self.v, state["v"])

@@ -16,15 +16,15 @@ from tether.runners.values import DictValue, GroupOf, ListValue, Make, RefTo, Sp
 def build(
     spec: ActorSpec,
     ref: Callable[[str], Any],
-    group: Callable[[tuple[str, ...]], Any],
+    group: Callable[[GroupOf], Any],
     shared: dict[str, Any],
     objects: Mapping[str, Any],
 ) -> Any:
     """Return the actor itself.
 
-    `ref` and `group` give handles by name, `shared` keeps what the process's actors share, and
-    `objects` holds what need not be imported, by path. An exception of a factory or constructor
-    passes on with a note that says where in the wiring it stands.
+    `ref` gives a handle by name and `group` a group, live or fixed; `shared` keeps what the
+    process's actors share, and `objects` holds what need not be imported, by path. An exception of
+    a factory or constructor passes on with a note that says where in the wiring it stands.
     """
     builder = _Builder(ref, group, shared, objects)
     return builder.call(spec.actor, spec.arguments, f"[{spec.table}]", f"{spec.name}: ")
@@ -44,7 +44,7 @@ def find(path: str, objects: Mapping[str, Any]) -> Any:
 @dataclass(frozen=True, slots=True)
 class _Builder:
     ref: Callable[[str], Any]
-    group: Callable[[tuple[str, ...]], Any]
+    group: Callable[[GroupOf], Any]
     shared: dict[str, Any]
     objects: Mapping[str, Any]
 
@@ -65,8 +65,8 @@ class _Builder:
                 return {key: self.value(item) for key, item in items.items()}
             case RefTo(name):
                 return self.ref(name)
-            case GroupOf(names):
-                return self.group(names)
+            case GroupOf():
+                return self.group(value)
             case Make():
                 return self.make(value)
             case Special():

@@ -84,11 +84,16 @@ def _printed(said: Sequence[str]) -> list[str]:
 
 
 def summary(plan: Plan) -> str:
-    """Return how much a plan starts: actors, processes, hosts."""
-    processes = {(spec.host, spec.process) for spec in plan.actors}
+    """Return how much a plan starts, and how much it may come to: actors, processes, hosts."""
     hosts = _several(len(plan.hosts), "host") if plan.hosts else "this machine"
+    most = f", {_sizes(plan)} at most" if plan.bounds else ""
+    return f"{_sizes(plan.starting())} on {hosts}{most}"
+
+
+def _sizes(plan: Plan) -> str:
+    processes = {(spec.host, spec.process) for spec in plan.actors}
     actors = _several(len(plan.actors), "actor")
-    return f"{actors} in {_several(len(processes), 'process', 'es')} on {hosts}"
+    return f"{actors} in {_several(len(processes), 'process', 'es')}"
 
 
 def _several(size: int, noun: str, ending: str = "s") -> str:

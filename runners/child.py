@@ -1,4 +1,4 @@
-"""A process of a run: `python -m tether.runners.child LINE LIFE`, started by the host's agent."""
+"""A process of a run: `python -m tether.runners.child LINE LIFE BOX`, started by its agent."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tether.actors.frames import Origin
 from tether.actors.zeromq import ZeroMQ
+from tether.runners.blackbox import BlackBox
 from tether.runners.channel import Channel
 from tether.runners.digest import digests, drift
+from tether.runners.duties import Duties
 from tether.runners.folder import StateFolder
+from tether.runners.guard import Guard
 from tether.runners.logs import log_to_actors
 from tether.runners.process import OUTSIDE, Process, directory
 from tether.runners.sockets import remove_own
 from tether.runners.spec import Plan
 
-REACTION = 0.02
-"""Seconds that askers get to see that an actor is gone, before an order cancels what they do."""
-
 
 def main() -> None:
     """Live until the agent says close, or until it is dead."""
-    line, life = int(sys.argv[1]), int(sys.argv[2])
+    line, life, box = map(int, sys.argv[1:4])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent hears it, and says what to do
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     import uvloop
 
     code = 1
     try:
-        uvloop.run(_serve(socket.socket(fileno=line), life))
+        uvloop.run(_serve(socket.socket(fileno=line), life, BlackBox(box)))
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
@@ -47,18 +49,23 @@ def main() -> None:
     os._exit(code)  # a thread in the middle of a gradient must not hold the process back
 
 
-async def _serve(end: socket.socket, life: int) -> None:
+async def _serve(end: socket.socket, life: int, box: BlackBox) -> None:
     channel = await Channel.open(end)
     order = await channel.receive()
     if order is None:
         return
-    _, order = order[0], order[1]
-    addresses = {name: (pair[0], pair[1]) for name, pair in order["addresses"].items()}
-    name: str = order["process"]
+    plan = order[1]
+    addresses = {name: (pair[0], pair[1]) for name, pair in plan["addresses"].items()}
+    name: str = plan["process"]
     _die_with(life, lambda: remove_own(addresses, name))
-    process = await _built(channel, order, addresses)
+    process = await _built(channel, plan, addresses, box)
     if process is not None:
-        await _obey(channel, process)
+        times = process.plan.run
+        guard = Guard(box, name, times.stall, times.beat, partial(channel.send, "stalled"))
+        guard.start()
+        channel.send("ready", os.getpid())
+        await _obey(channel, Duties(process))
+        guard.stop()
     await channel.flush()
 
 
@@ -80,31 +87,36 @@ def _die_with(life: int, clean: Callable[[], None]) -> None:
 
 
 async def _built(
-    channel: Channel, order: dict[str, Any], addresses: dict[str, tuple[str, str]]
+    channel: Channel,
+    order: dict[str, Any],
+    addresses: dict[str, tuple[str, str]],
+    box: BlackBox,
 ) -> Process | None:
     """Return this process's share of the run, its actors made; None when that failed."""
     plan = Plan.from_wire(order["plan"])
     sys.path.insert(0, str(plan.folder))
-    name = order["process"]
-    specs = tuple(spec for spec in plan if spec.process == name)
+    name, names = order["process"], order["names"]
+    specs = [spec for spec in plan if spec.process == name]
     log_to_actors(Path(order["logs"]), [spec.name for spec in specs])
-    places = directory(plan, {spec.process: spec.process for spec in plan}, OUTSIDE)
+    origin = Origin(order["run"], name, order["start"])
+    times = plan.run
     transport = ZeroMQ(
-        name, 1, addresses, heartbeat=plan.run.beat, unreachable=plan.run.unreachable
+        name, order["start"], addresses, heartbeat=times.beat, unreachable=times.unreachable
     )
-    storage = StateFolder(Path(order["state"]))
     try:
         process = Process(
-            name,
+            origin,
             plan,
-            specs,
-            places,
-            order["run"],
+            directory(plan, {spec.process: spec.process for spec in plan}, OUTSIDE),
             channel.send,
-            storage=storage,
+            checkpoints=StateFolder(Path(order["checkpoints"])),
+            final=StateFolder(Path(order["state"])),
             transport=transport,
+            journal=box,
+            threads=max((spec.threads for spec in specs), default=1),
         )
-        await process.build()
+        process.enter(order)
+        await process.build(names, order["restore"], by_itself=order["by_itself"])
         if differences := drift(digests(plan), plan.digests):
             raise ValueError(f"{name} has other sources than the linker: {'; '.join(differences)}")
     except Exception as error:
@@ -114,27 +126,14 @@ async def _built(
         why = f"{type(error).__name__}: {error}" + (f" ({notes})" if notes else "")
         channel.send("unbuilt", why, text)
         return None
-    channel.send("ready", os.getpid())
     return process
 
 
-async def _obey(channel: Channel, process: Process) -> None:
+async def _obey(channel: Channel, duties: Duties) -> None:
     """Do what the run says until it says close; without an agent, wait for the end of life."""
     while (order := await channel.receive()) is not None:
-        word, *details = order
-        if word == "go":
-            channel.send("lives", process.go())
-        elif word == "stop_life":
-            await process.stop_life(services_only=details[0])
-            channel.send("stopped_life")
-        elif word == "quiet":
-            channel.send("quiet", process.quiet)
-        elif word == "gone":
-            for actor in details[0]:
-                process.node.gone(actor, details[1])
-            await asyncio.sleep(REACTION)
-        elif word == "close":
-            channel.send("closed", await process.close())
+        await duties.obey(*order)
+        if order[0] == "close":
             return
     await asyncio.Event().wait()  # leaving here would race with the thread that cleans up
 

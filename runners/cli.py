@@ -84,12 +84,16 @@ def up(
     directory: Annotated[
         Path | None, typer.Option("--run", help="the run's directory [default: runs/NAME-TIME]")
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", help="go on from the checkpoints of this run", metavar="RUN"),
+    ] = None,
 ) -> int:
     """Run a wiring on this machine until every run() has ended."""
     from tether.runners.launch import launch
 
     seconds = parsed_duration(duration) if duration else None
-    return launch(wiring, planned(wiring, sets), sets, seconds, directory)
+    return launch(wiring, planned(wiring, sets), sets, seconds, directory, resume)
 
 
 @app.command()

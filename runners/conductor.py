@@ -5,34 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
+from tether.actors.clock import Clock, SystemClock
+from tether.runners.accounts import accounts, steps
+from tether.runners.audience import Audience
+from tether.runners.hearing import Hearing
 from tether.runners.members import Member
+from tether.runners.process import Restore
+from tether.runners.resizing import Resizing
+from tether.runners.revival import Revival
+from tether.runners.roster import Roster, names_of
+from tether.runners.rounds import Rounds
 from tether.runners.spec import Plan
+from tether.runners.watch import Watch
 
 Outcome = Literal["finished", "stopped", "interrupted", "failed"]
-
-
-class Audience(Protocol):
-    """Who follows a run."""
-
-    def started(self, actor: str, pid: int) -> None:
-        """See an actor made."""
-        ...
-
-    def reported(
-        self, actor: str, t: float, step: int | None, metrics: Mapping[str, float]
-    ) -> None:
-        """See a report."""
-        ...
-
-    def traffic(self, actor: str, messages: int, bytes: int) -> None:  # noqa: A002 - the unit
-        """See what an actor has sent so far."""
-        ...
-
-    def ended(self, actor: str) -> None:
-        """See an actor's `run()` end."""
-        ...
 
 
 @dataclass(slots=True)
@@ -44,28 +32,65 @@ class Result:
     seconds: float = 0.0
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    """What went wrong at the end, as states that could not be saved."""
+    """What else went wrong, as states that could not be saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """From where a run goes on: nothing, or an earlier one's incarnations and checkpoints."""
+
+    incarnations: Mapping[str, int] = field(default_factory=dict)
+    restore: Restore = field(default_factory=dict)
+    together: bool = True
+    round: int = 0
+    seconds: float = 0.0
 
 
 class Conductor:
     """Conducts one run. `stop` and `interrupt` may be called at any time, from a signal too."""
 
-    def __init__(self, plan: Plan, members: Sequence[Member], audience: Audience) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        make: Callable[[str], Member],
+        audience: Audience,
+        *,
+        outside: Member | None = None,
+        start: Start | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.plan = plan
-        self.members = list(members)
+        self.make = make
         self.audience = audience
+        self.outside = outside
+        self.begin = start or Start()
+        self.clock = clock or SystemClock(plan.run.seed)
         self.result = Result("finished")
-        self._over = asyncio.Event()
+        self.roster = Roster(plan, self.clock.random("restarts"), self.begin.incarnations)
+        self.over = asyncio.Event()
+        self.began: float | None = None
+        self.ending = False
+        self.awaited = ""
+        self.said: dict[str, set[str]] = {}
+        self.quiet: dict[str, bool] = {}
+        self.leftovers: list[Member] = []
+        self.hearing = Hearing(self)
+        self.revival = Revival(self)
+        self.rounds = Rounds(self, self.begin.round)
+        self.watch = Watch(self)
+        self.resizing = Resizing(self)
+        self.loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        self._said: dict[str, set[str]] = {}
-        self._quiet: dict[str, bool] = {}
-        self._awaited = ""
-        self._ending = False
-        self._dead: dict[str, str] = {}
-        self._lives: set[str] = set()
-        self._began: float | None = None
-        self._loop = asyncio.get_running_loop()
-        self._services = {spec.name for spec in plan if spec.restart == "permanent"}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def t(self) -> float:
+        """Seconds since the start of the run, or of the one it goes on from."""
+        return self.begin.seconds + (self.clock.now() - self.began if self.began else 0.0)
+
+    def t_of(self, now: float) -> float:
+        """Return a moment of the clock in such seconds."""
+        return self.begin.seconds + now - (self.began or now)
 
     def stop(self) -> None:
         """End the run in good order."""
@@ -73,7 +98,7 @@ class Conductor:
 
     def stop_if_alive(self) -> None:
         """End the run in good order, unless all its lives have ended by themselves."""
-        if self._lives - self._services:
+        if self.roster.awaited():
             self.stop()
 
     def interrupt(self) -> None:
@@ -82,27 +107,64 @@ class Conductor:
 
     def kill(self) -> None:
         """End every process at once."""
-        self._ending = True
-        for member in self.members:
+        self.ending = True
+        for member in self.roster.living():
             member.kill()
 
-    def _fail(self, reason: str) -> None:
-        if not self._over.is_set():
-            self._end("failed", reason)
+    def fail(self, reason: str) -> None:
+        """End the run because of something that cannot be mended."""
+        self.note(reason)
+        self._end(self.result.outcome, self.result.reason)
+
+    def note(self, reason: str) -> None:
+        """Have the run end as failed, when it ends."""
+        if self.result.outcome == "finished":
+            self.result.outcome, self.result.reason = "failed", reason
         elif reason not in [self.result.reason, *self.result.problems]:
             self.result.problems.append(reason)
             if self.result.outcome == "stopped":
                 self.result.outcome = "failed"
 
     def _end(self, outcome: Outcome, reason: str) -> None:
-        if not self._over.is_set():
-            self.result.outcome, self.result.reason = outcome, reason
-            self._over.set()
-            self._changed.set()
+        if self.over.is_set():
+            return
+        if self.result.outcome == "finished" or outcome == "interrupted":
+            self.result.outcome = outcome
+            self.result.reason = self.result.reason or reason
+        self.over.set()
+        self.changed()
+
+    def changed(self) -> None:
+        """Have all who wait for something look again."""
+        self._changed.set()
+
+    async def until(self, true: Callable[[], bool], *, or_over: bool = True) -> None:
+        """Wait until something is true, or the run is over for another reason."""
+        while not true() and not (or_over and self.over.is_set()):
+            self._changed.clear()
+            await self._changed.wait()
+
+    def task(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        """Have something done beside all else, until the run ends."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.fail(f"the run could not be conducted: {type(error).__name__}: {error}")
 
     async def start(self) -> bool:
         """Start every process, then every `run()`; tell whether that came about."""
-        starting = [asyncio.ensure_future(member.start(self.hear)) for member in self.members]
+        plan = self.plan.starting()
+        for spec in plan:
+            entry = self.roster.entries[spec.name]
+            entry.state, entry.present = "starting", True
+        processes = self._processes(plan)
+        starting = [asyncio.ensure_future(self.launch_first(name)) for name in processes]
         try:
             await asyncio.gather(*starting)
         except BaseException:
@@ -110,20 +172,62 @@ class Conductor:
                 task.cancel()
             await asyncio.wait(starting)
             raise
-        await self._until(lambda: self._all_said("ready"))
-        if self._over.is_set():
+        await self.until(lambda: self.said.get("ready", set()) >= set(processes))
+        if self.over.is_set():
             return False
-        self._began = self._loop.time()
-        for member in self.members:
-            member.order("go")
-        await self._until(lambda: self._all_said("lives"))
+        self.began = self.clock.now()
+        for member in self.roster.living():
+            self.go(member, names_of(self.roster.here(member.name)))
+        await self.until(lambda: self._all_said("lives"))
+        self.roster.remember(self.roster.incarnations())
+        self.task(self.watch.run())
+        if self.plan.run.checkpoint:
+            self.task(self.rounds.run())
         return True
+
+    def _processes(self, plan: Plan) -> list[str]:
+        outside = [self.outside.name] if self.outside is not None else []
+        return list(dict.fromkeys([*outside, *plan.processes(plan.home)]))
+
+    async def launch_first(self, process: str, delay: float = 0.0) -> None:
+        """Start a process for the first time, or again if it died before it was ready."""
+        await asyncio.sleep(delay)
+        names = names_of(self.roster.here(process))
+        restore = {name: self.begin.restore[name] for name in names if name in self.begin.restore}
+        await self.launch(process, names, restore, by_itself=not self.begin.together)
+
+    async def launch(
+        self, process: str, names: Sequence[str], restore: Restore, *, by_itself: bool
+    ) -> Member:
+        """Start a process with these actors; it will say how that went."""
+        outside = self.outside is not None and process == self.outside.name
+        member = self.outside if outside and self.outside else self.make(process)
+        self.roster.members[process] = member
+        for said in self.said.values():
+            said.discard(process)
+        order = {
+            **self.roster.snapshot(),
+            "start": self.roster.start_process(process),
+            "names": list(names),
+            "restore": {name: rounds and list(rounds) for name, rounds in restore.items()},
+            "by_itself": by_itself,
+        }
+        await member.start(self.hear, order)
+        return member
+
+    def go(self, member: Member, names: Sequence[str]) -> None:
+        """Start the lives of actors that are made."""
+        for name in names:
+            entry = self.roster.entries[name]
+            entry.state = "up"
+            entry.lives = True
+        member.order("go", list(names))
 
     async def finish(self, duration: float | None = None) -> Result:
         """Wait until all lives have ended, or for `duration` seconds; then end all in order."""
         handle = None
         if duration is not None:
-            handle = self._loop.call_later(duration, self.stop)
+            handle = self.loop.call_later(duration, self.stop)
         try:
             await self.wait()
         finally:
@@ -133,71 +237,79 @@ class Conductor:
 
     async def wait(self) -> None:
         """Wait until every life that is no service's has ended, or the run is over otherwise."""
-        await self._until(lambda: not self._lives - self._services)
+        await self.until(lambda: not self.roster.awaited())
 
     async def close(self) -> Result:
         """End all processes: in order if they let us, and within seconds if they do not."""
-        begun = self._loop.time()
-        if self._began is not None:
-            self.result.seconds = begun - self._began
+        begun = self.clock.now()
+        for task in list(self._tasks):
+            task.cancel()
+        if self.began is not None:
+            self.result.seconds = self.t
+            self.revival.end()
             await self._in_time(self.plan.run.drain, self._drain())
-        self._order_living("close")
-        if self._began is not None:
-            left = self.plan.run.graceful - (self._loop.time() - begun)
-            await self._in_time(left, self._said_by_living("closed"))
-        self._ending = True
-        await asyncio.gather(*(member.end(self._patience(member)) for member in self.members))
+        self._order_all("close", self.rounds.last + 1)
+        if self.began is not None:
+            left = self.plan.run.graceful - (self.clock.now() - begun)
+            await self._in_time(left, self._all_say("closed"))
+        self.ending = True
+        self._record()
+        members = [*self.roster.living(), *self.leftovers]
+        await asyncio.gather(*(member.end(self._patience(member)) for member in members))
         return self.result
 
     def _patience(self, member: Member) -> float:
         """Return how long a process may take to exit: none, unless it has closed."""
-        return 0.5 if member.name in self._said.get("closed", ()) else 0.0
+        return 0.5 if member.name in self.said.get("closed", ()) else 0.0
+
+    def _record(self) -> None:
+        """Make up every actor's record, from the journals of all processes, also of dead ones."""
+        rows = list(self.roster.rows())
+        joined = accounts(rows, self.roster.alive)
+        for entry in self.roster:
+            name = entry.spec.name
+            mine = [account for account in joined if account["from"] == name]
+            if entry.pid or mine:
+                reached = max(entry.step, steps(rows, name))
+                self.result.records[name] = {
+                    "actor": name, "pid": entry.pid, "steps": reached, "accounts": mine,
+                }  # fmt: skip
 
     async def _drain(self) -> None:
         """Let mailboxes empty; end lives, the workers' before the services'."""
-        if self._over.is_set():
+        if self.over.is_set():
             await self._stop_lives(services_only=False)
         await self._until_quiet()
         await self._stop_lives(services_only=True)
         await self._until_quiet()
 
     async def _stop_lives(self, *, services_only: bool) -> None:
-        self._said["stopped_life"] = set()
-        self._order_living("stop_life", services_only)
-        await self._said_by_living("stopped_life")
+        await self._all_say("stopped_life", services_only, order="stop_life")
 
     async def _until_quiet(self) -> None:
         """Wait until every process says twice in a row that nothing is under way."""
         rounds = 0
         while rounds < 2:
-            self._said["quiet"] = set()
-            self._order_living("quiet")
-            await self._said_by_living("quiet")
-            rounds = rounds + 1 if all(self._quiet[name] for name in self._living()) else 0
+            await self._all_say("quiet", order="quiet")
+            quiet = all(self.quiet.get(member.name) for member in self.roster.living())
+            rounds = rounds + 1 if quiet else 0
             await asyncio.sleep(0.01)
 
-    async def _said_by_living(self, word: str) -> None:
-        self._awaited = word
-        while not self._living() <= self._said.setdefault(word, set()):
-            self._changed.clear()
-            await self._changed.wait()
+    async def _all_say(self, word: str, *details: Any, order: str = "") -> None:
+        """Wait until all processes that are alive have said a word, in answer to an order."""
+        self.awaited = word
+        if order:
+            self.said[word] = set()
+            self._order_all(order, *details)
+        await self.until(lambda: self._all_said(word), or_over=False)
 
-    def _order_living(self, word: str, *details: Any) -> None:
-        for member in self.members:
-            if member.name in self._living():
-                member.order(word, *details)
-
-    def _living(self) -> set[str]:
-        return {member.name for member in self.members} - self._dead.keys()
-
-    async def _until(self, true: Callable[[], bool]) -> None:
-        """Wait until something is true, or the run is over for another reason."""
-        while not true() and not self._over.is_set():
-            self._changed.clear()
-            await self._changed.wait()
+    def _order_all(self, word: str, *details: Any) -> None:
+        for member in self.roster.living():
+            member.order(word, *details)
 
     def _all_said(self, word: str) -> bool:
-        return len(self._said.get(word, ())) == len(self.members)
+        said = self.said.get(word, set())
+        return all(member.name in said for member in self.roster.living())
 
     async def _in_time(self, seconds: float, work: Awaitable[None]) -> None:
         try:
@@ -209,76 +321,21 @@ class Conductor:
 
     def _late(self) -> set[str]:
         """Return the actors whose processes have not yet done what all are waited for."""
-        done = self._said.get(self._awaited, set())
-        if self._awaited == "quiet":
-            done = {name for name in done if self._quiet[name]}
-        late = self._living() - done
-        return {actor for member in self.members if member.name in late for actor in member.actors}
+        done = self.said.get(self.awaited, set())
+        if self.awaited == "quiet":
+            done = {name for name in done if self.quiet.get(name)}
+        late = [member.name for member in self.roster.living() if member.name not in done]
+        return {name for process in late for name in names_of(self.roster.here(process))}
 
     def _what_was_due(self) -> str:
         dues = {"stopped_life": "stop", "quiet": "finish what was under way"}
-        return dues.get(self._awaited, "close")
+        return dues.get(self.awaited, "close")
 
     def hear(self, member: Member, word: str, *details: Any) -> None:
         """Take what a process says."""
-        self._said.setdefault(word, set()).add(member.name)
+        self.said.setdefault(word, set()).add(member.name)
         try:
-            getattr(self, f"_hear_{word}")(member, *details)
+            self.hearing.take(member, word, *details)
         except Exception as error:  # as a full disk, or a metric that has no legal name
-            self._fail(
-                f"what {member.name} said could not be kept: {type(error).__name__}: {error}"
-            )
-        self._changed.set()
-
-    def _hear_ready(self, member: Member, pid: int) -> None:
-        for actor in member.actors:
-            self.audience.started(actor, pid)
-
-    def _hear_unbuilt(self, member: Member, why: str, _trace: str) -> None:
-        self._fail(f"{' and '.join(member.actors)} could not be made: {why}")
-
-    def _hear_lives(self, member: Member, without: list[str]) -> None:
-        self._lives.update(set(member.actors) - set(without))
-
-    def _hear_news(
-        self, _member: Member, reports: list[list[Any]], sent: dict[str, list[int]]
-    ) -> None:
-        for t, actor, step, metrics in reports:
-            self.audience.reported(actor, t, step, metrics)
-        for actor, (messages, size) in sent.items():
-            self.audience.traffic(actor, messages, size)
-
-    def _hear_ended(self, _member: Member, actor: str, why: str, _trace: str) -> None:
-        self._lives.discard(actor)
-        self.audience.ended(actor)
-        if why:
-            self._fail(f"{actor} failed: {why}")
-
-    def _hear_stopped_life(self, member: Member) -> None:
-        """Hear that lives have ended; `hear` has noted it."""
-
-    def _hear_quiet(self, member: Member, quiet: bool) -> None:
-        self._quiet[member.name] = quiet
-
-    def _hear_unsaved(self, _member: Member, actor: str, why: str) -> None:
-        self._fail(f"the state of {actor} could not be saved: {why}")
-
-    def _hear_closed(self, _member: Member, records: dict[str, dict[str, Any]]) -> None:
-        self.result.records.update(records)
-
-    def _hear_died(self, member: Member, why: str) -> None:
-        """A process has ended: a death, unless it had said that it closed."""
-        self._dead[member.name] = why
-        if self._ending or member.name in self._said.get("closed", ()):
-            return
-        for actor in member.actors:
-            self._lives.discard(actor)
-            self.audience.ended(actor)
-        for name in self._living():
-            self._tell_gone(name, member.actors, why)
-        self._fail(f"{' and '.join(member.actors)} died: {why}")
-
-    def _tell_gone(self, name: str, actors: list[str], why: str) -> None:
-        for member in self.members:
-            if member.name == name:
-                member.order("gone", actors, why)
+            self.fail(f"what {member.name} said could not be kept: {type(error).__name__}: {error}")
+        self.changed()

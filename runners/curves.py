@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from tether.runners.metrics import Curve, Curves
@@ -43,11 +44,30 @@ def thin(values: Sequence[float], most: int = 1000) -> Sequence[float]:
     return values if stride <= 1 else [*values[:-1:stride], values[-1]]
 
 
+def undone_left_out(curve: Curve) -> Curve:
+    """Return a curve over its steps without those that were undone: steps only go up.
+
+    Where steps fall, the actor went back to a checkpoint and did the steps from there on anew; the
+    newer values are the ones that count. Points without a step are left out as well.
+    """
+    kept = Curve(array("d"), array("d"), array("d"))
+    for point in zip(*curve, strict=True):
+        step = point[1]
+        if math.isnan(step):
+            continue
+        if kept.step and step < kept.step[-1]:
+            _cut(kept, bisect_left(kept.step, step))
+        for axis, value in zip(kept, point, strict=True):
+            axis.append(value)
+    return kept
+
+
 def rate(counters: Iterable[Curve], bins: int = 40) -> tuple[array[float], array[float]]:
     """Return the middles of equal bins of the run's time, and the growth a second in each.
 
-    Counters are added up; one that falls was started afresh and counts from 0. There are never more
-    bins than points in the longest counter.
+    Counters are added up; one that falls goes on from its largest earlier value below, as an actor
+    does that went back to a checkpoint, or from 0. There are never more bins than points in the
+    longest counter.
     """
     counters = list(counters)
     end = max((counter.t[-1] for counter in counters), default=0.0)
@@ -55,13 +75,22 @@ def rate(counters: Iterable[Curve], bins: int = 40) -> tuple[array[float], array
     width = end / bins or 1.0
     grown = array("d", [0.0] * bins)
     for counter in counters:
-        start, before = 0.0, 0.0
+        start, rising = 0.0, array("d", [0.0])
         for t, count in zip(counter.t, counter.value, strict=True):
-            growth = count - before if count >= before else count
-            _spread(grown, growth, start / width, t / width)
-            start, before = t, count
+            if math.isnan(count):
+                continue
+            if count < rising[-1]:
+                del rising[max(1, bisect_left(rising, count)) :]
+            _spread(grown, count - rising[-1], start / width, t / width)
+            start = t
+            rising.append(count)
     middles = array("d", [(k + 0.5) * width for k in range(bins)])
     return middles, array("d", [growth / width for growth in grown])
+
+
+def _cut(curve: Curve, length: int) -> None:
+    for axis in curve:
+        del axis[length:]
 
 
 def _spread(bins: array[float], amount: float, start: float, end: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tether.actors.group import Group
@@ -34,12 +34,21 @@ def handle(reference: Reference, hint: Any, where: Where, scene: Scene) -> Value
         _say_number(reference, hint, where, scene)
     elif not _is_one(reference, wanted, where, scene):
         return None
-    return GroupOf(names) if reference.many else RefTo(names[0])
+    return _group_of(names, reference, scene) if reference.many else RefTo(names[0])
 
 
-def group(raw: Iterable[Any], hint: Any, where: Where, scene: Scene) -> Value:
+def _group_of(names: tuple[str, ...], reference: Reference, scene: Scene) -> GroupOf:
+    """Return a group of these, or one that follows a live table."""
+    if reference.table not in scene.seat.live:
+        return GroupOf(names)
+    me = f"{scene.seat.table}/{scene.seat.index}"
+    return GroupOf(names, reference.table, me if reference.selector == "others" else "")
+
+
+def group(raw: Sequence[Any], hint: Any, where: Where, scene: Scene) -> Value:
     """Return the group an array of references means, each member once."""
     names: dict[str, None] = {}
+    live: GroupOf | None = None
     for index, item in enumerate(raw):
         place = where.at(index)
         reference = _reference(item)
@@ -48,9 +57,15 @@ def group(raw: Iterable[Any], hint: Any, where: Where, scene: Scene) -> Value:
             scene.problems.add(place.holds(item), found)
             continue
         found_names = resolve(reference, scene.seat, scene.counts, place, scene.problems)
-        if found_names and _is_one(reference, inner(hint), place, scene):
-            names.update(dict.fromkeys(found_names))
-    return GroupOf(tuple(names))
+        if found_names is None or not _is_one(reference, inner(hint), place, scene):
+            continue
+        names.update(dict.fromkeys(found_names))
+        if reference.many and reference.table in scene.seat.live:
+            live = _group_of(found_names, reference, scene)
+    if live is not None and len(raw) > 1:
+        text = f"a group that follows [{live.live_table}] cannot have others; write it alone"
+        scene.problems.add(where.holds(raw), text)
+    return live or GroupOf(tuple(names))
 
 
 def _slot(hint: Any, kind: Any) -> Any:

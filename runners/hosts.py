@@ -67,7 +67,10 @@ def _fault(key: str, kind: str, value: Any) -> str:
         return "" if whole else "a whole number from 0 to 2**63 - 1 is wanted"
     if kind == "int":
         return "" if type(value) is int and value > 0 else "a whole number from 1 on is wanted"
-    return "" if type(value) in (int, float) and value > 0 else "seconds above 0 are wanted"
+    number = type(value) in (int, float)
+    if key == "checkpoint":
+        return "" if number and value >= 0 else "seconds are wanted, or 0 for no checkpoints"
+    return "" if number and value > 0 else "seconds above 0 are wanted"
 
 
 def _check_order(run: RunSpec, where: Where, problems: Problems) -> None:

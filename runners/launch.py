@@ -7,11 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tether.actors.checkpoint import Checkpoints
+from tether.runners.conductor import Start
 from tether.runners.environment import visible_gpus
 from tether.runners.folder import RunFolder
+from tether.runners.metrics import MetricsFile
 from tether.runners.placement import missing_gpus
 from tether.runners.problems import WiringError
 from tether.runners.progress import Progress
+from tether.runners.resume import adopt, common_round, drop_newer
 from tether.runners.spec import Plan
 from tether.runners.up import EXIT, Up
 
@@ -22,23 +26,60 @@ def launch(
     sets: Sequence[str],
     duration: float | None,
     directory: Path | None,
+    resumed: Path | None = None,
 ) -> int:
     """Run a plan to its end; return the exit code: 0, 1 if somebody failed, 130 interrupted."""
     import uvloop
     from rich.console import Console
 
     refuse_what_is_not_here(plan)
-    folder = RunFolder.create(plan.run.name, directory)
+    folder, start, notes = opened(plan, directory, resumed)
     keep_wiring(folder.path, wiring, sets, plan)
     console = Console()
     console.print(f"{plan.run.name}: run directory {folder.path}", highlight=False, soft_wrap=True)
+    for note in notes:
+        print(note, file=sys.stderr)
     with Progress(plan.run.name) as progress:
-        result = uvloop.run(Up(plan, folder, progress, duration).run())
+        result = uvloop.run(Up(plan, folder, progress, duration, start).run())
     if result.outcome != "interrupted":
         finish(folder.path, console)
     for text in filter(None, [result.reason, *result.problems]):
         print(text, file=sys.stderr)
     return EXIT[result.outcome]
+
+
+def opened(
+    plan: Plan, directory: Path | None, resumed: Path | None
+) -> tuple[RunFolder, Start, Sequence[str]]:
+    """Return a run's folder, where it goes on from, and what the user is to know of that.
+
+    A resumed run goes on in its own folder, unless another one is named.
+    """
+    if resumed is None:
+        return RunFolder.create(plan.run.name, directory), Start(), ()
+    source = RunFolder.reopen(resumed)
+    folder = source if directory is None else RunFolder.create(plan.run.name, directory)
+    for name in source.checkpoints.names() if folder is not source else ():
+        folder.checkpoints.write(name, [source.checkpoints.read(name)])
+    checkpoints = Checkpoints(folder.checkpoints)
+    notes = adopt(checkpoints, source.states)
+    found = common_round(checkpoints, {spec.name: spec.actor for spec in plan.starting()})
+    drop_newer(checkpoints, found)
+    start = Start(
+        incarnations=source.incarnations(),
+        restore={actor: [about.round] for actor, about in found.abouts.items()},
+        together=found.together,
+        round=found.last,
+        seconds=seconds_of(folder),
+    )
+    said = f"resumed from {resumed}, round {max(about.round for about in found.abouts.values())}"
+    return folder, start, (*notes, *found.notes, said)
+
+
+def seconds_of(folder: RunFolder) -> float:
+    """Return when, in seconds from its start, a run last reported something."""
+    with MetricsFile(folder.path / "metrics.jsonl") as metrics:
+        return metrics.last_t
 
 
 def refuse_what_is_not_here(plan: Plan) -> None:

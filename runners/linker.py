@@ -20,7 +20,7 @@ from tether.runners.problems import Problems, Where
 from tether.runners.references import Seat
 from tether.runners.scene import Scene
 from tether.runners.sharing import check_sharing
-from tether.runners.spec import ActorSpec, Plan, RunSpec
+from tether.runners.spec import ActorSpec, Bounds, Plan, RunSpec
 from tether.runners.tables import RESERVED, ActorTable, read_table
 from tether.runners.values import Value
 from tether.runners.wiring import TOP
@@ -43,7 +43,10 @@ def link(tables: Mapping[str, Any], folder: Path, *, name: str, importable: bool
         actors, notes = _actors(rows, berths, run, imports, problems)
     check_sharing(actors, rows, problems)
     problems.check()
-    plan = Plan(run, hosts, actors, folder.resolve(), objects=imports.objects, notes=notes)
+    bounds = live_tables(rows)
+    plan = Plan(
+        run, hosts, actors, folder.resolve(), {}, bounds, objects=imports.objects, notes=notes
+    )
     return replace(plan, digests=digests(plan))
 
 
@@ -78,16 +81,22 @@ def _actors(
 ) -> tuple[tuple[ActorSpec, ...], tuple[str, ...]]:
     classes = {name: row.cls for name, row in rows.items()}
     counts = {name: row.count for name, row in rows.items()}
+    live = live_tables(rows)
     notes: dict[str, None] = {}
     actors = []
     for row in rows.values():
         for index in range(row.count):
             berth = berths[row.name][index]
             words = _words(row, index, berth, run, sees_all=not imports.importable)
-            seat = Seat(row.name, index)
+            seat = Seat(row.name, index, live)
             scene = Scene(seat, words, classes, counts, imports, problems, notes)
             actors.append(_actor(row, index, berth, words, _arguments(row, scene)))
     return tuple(actors), tuple(notes)
+
+
+def live_tables(rows: Mapping[str, ActorTable]) -> dict[str, Bounds]:
+    """Return the bounds of each table that is live."""
+    return {name: row.bounds for name, row in rows.items() if row.bounds is not None}
 
 
 def _words(
@@ -131,4 +140,6 @@ def _actor(
         max_restarts=row.max_restarts,
         max_seconds=row.max_seconds,
         arguments=arguments,
+        live=row.bounds is not None,
+        starts=row.bounds is None or index < row.bounds.start,
     )

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple, Self
 
 FILE = "metrics.jsonl"
 RESERVED = ("t", "actor", "step")
+TAIL = 1 << 16
+"""Bytes at the end of a file that are looked through for its latest time: actors take turns to be
+heard, so that the last line need not be the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,15 @@ Curves = dict[tuple[str, str], Curve]
 
 
 class MetricsFile:
-    """Appends reports to a run's metrics; what follows the last whole line is cut off first."""
+    """Appends reports to a run's metrics; what follows the last whole line is cut off first.
+
+    `last_t` is the time, in seconds, at which the reports already there end, 0 without any: a run
+    that is resumed goes on from it. ValueError when the last lines are no reports.
+    """
 
     def __init__(self, path: Path) -> None:
         _cut_torn_line(path)
+        self.last_t = _last_t(path)
         self._file = path.open("a", encoding="utf-8")
 
     def append(
@@ -141,3 +149,21 @@ def _cut_torn_line(path: Path) -> None:
                 break
             end = start
         file.truncate(end)
+
+
+def _last_t(path: Path) -> float:
+    """Return the latest time in the last whole lines of a file; the very last one always counts."""
+    if not path.exists():
+        return 0.0
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        size = TAIL
+        while True:
+            start = max(0, end - size)
+            file.seek(start)
+            lines = file.read(end - start).splitlines()[1 if start else 0 :]
+            if lines or not start:
+                break
+            size *= 2
+    where = f"{path.name}, among its last lines"
+    return max((_report(line, where).t for line in lines), default=0.0)

@@ -77,14 +77,22 @@ def picture(plan: Plan) -> str:
 
 def _text(plan: Plan, name: str) -> list[str]:
     specs = plan.table(name)
-    size = f" ×{len(specs)}" if len(specs) > 1 else ""
     module, _, cls = specs[0].actor.partition(":")
-    lines = [f"{name}{size}", f"{module.rpartition('.')[2]}:{cls}"]
+    lines = [f"{name}{_size(plan, name)}", f"{module.rpartition('.')[2]}:{cls}"]
     places = Counter(
         f"{spec.host}/{_device(spec.gpu)}" if spec.host else _device(spec.gpu) for spec in specs
     )
     shown = [f"{place} ×{size}" if size > 1 else place for place, size in places.items()]
     return lines + [" ".join(shown[i : i + 4]) for i in range(0, len(shown), 4)]
+
+
+def _size(plan: Plan, name: str) -> str:
+    """Return how many actors a table has, unless it is one; of a live one, between how many."""
+    if name in plan.bounds:
+        bounds = plan.bounds[name]
+        return f" ×{bounds.start} ({bounds.min}\N{EN DASH}{bounds.max})"
+    size = len(plan.table(name))
+    return f" ×{size}" if size > 1 else ""
 
 
 def _device(gpu: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tether.runners.places import Place
 from tether.runners.problems import Problems, listed, nearest
@@ -45,6 +46,17 @@ def check_beside(tables: Mapping[str, ActorTable], problems: Problems) -> None:
         elif _heads_ring(chain := _chain(name, tables), list(tables)):
             text = f"{' is beside '.join(chain)}, so none of them has a place of its own"
             problems.add(where, text)
+        elif fault := _apart(table, tables[table.beside]):
+            problems.add(where, fault)
+
+
+def _apart(table: ActorTable, beside: ActorTable) -> str:
+    """Return why a live table cannot be beside another, "" where it can."""
+    mine, theirs = table.bounds, beside.bounds
+    if mine is None or theirs is None or mine == theirs:
+        return ""
+    sizes = f"start = {theirs.start}, min = {theirs.min}, max = {theirs.max}"
+    return f"both are live, so [{table.name}] has to have the same count = {{ {sizes} }}"
 
 
 def _heads_ring(chain: list[str], order: list[str]) -> bool:
@@ -70,9 +82,17 @@ def _follow(
 ) -> tuple[Berth, ...]:
     chain = _chain(name, tables)
     found = berths[chain[-1]]
-    for each in reversed(chain[:-1]):
-        found = tuple(found[index % len(found)] for index in range(tables[each].count))
+    for each, other in reversed(list(pairwise(chain))):
+        size = _steady(tables[each], tables[other])
+        found = tuple(found[index % size] for index in range(tables[each].count))
     return found
+
+
+def _steady(table: ActorTable, beside: ActorTable) -> int:
+    """Return how many of `beside` to live with: a fixed table lives with those always there."""
+    if beside.bounds is None or table.bounds is not None:
+        return beside.count
+    return beside.bounds.min
 
 
 def _berths(table: ActorTable, problems: Problems) -> tuple[Berth, ...]:

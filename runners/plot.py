@@ -10,7 +10,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tether.runners.curves import of, rate, smooth, table_of, thin
+from tether.runners.curves import of, rate, smooth, table_of, thin, undone_left_out
 from tether.runners.metrics import FILE as METRICS
 from tether.runners.metrics import Curve, Curves, curves
 
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 FILE = "plot.png"
 COUNTERS = ("exchanges", "messages")
 """Metrics that count since an actor's start: drawn as a rate."""
+OF_RESTARTS = ("rolled_back", "rolled_back_steps", "incarnation")
+"""What is written down of an actor that came back: a mark on the loss, and no curve."""
+DRAWN_ELSEWHERE = {"accuracy", *COUNTERS, *OF_RESTARTS}
 FAMILIES = ("Blues", "Greens", "Purples")
 """One family of colours a table of actors, told apart also by readers who see few colours."""
-INK, GREY, BOLD = "#222222", "#8a8a8a", "#d55e00"
+INK, GREY, BOLD, BACK = "#222222", "#8a8a8a", "#d55e00", "#b5005b"
 STYLE: dict[Any, Any] = {
     "font.size": 8,
     "text.color": INK,
@@ -57,7 +60,7 @@ def plot(run: Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"{run} has no {METRICS}, which a run writes when actors report")
     found = curves(path)
-    if not found:
+    if not {metric for _, metric in found} - set(OF_RESTARTS):
         raise ValueError(f"{path}: no actor has reported a metric, so there is nothing to draw")
     try:
         import matplotlib as mpl
@@ -101,10 +104,10 @@ def _panels(found: Curves) -> list[Callable[[Axes], None]]:
     """Return what is worth drawing of what there is."""
     panels: list[Callable[[Axes], None]] = []
     if main := _main_metric(found):
-        mine = of(found, main)
+        mine, back = of(found, main), list(of(found, "rolled_back").values())
         if any(math.isfinite(step) for curve in mine.values() for step in curve.step):
-            panels.append(partial(_values, found=mine, name=main, against="step"))
-        panels.append(partial(_values, found=mine, name=main, against="t"))
+            panels.append(partial(_values, found=mine, back=back, name=main, against="step"))
+        panels.append(partial(_values, found=mine, back=back, name=main, against="t"))
     if accuracies := of(found, "accuracy"):
         panels.append(partial(_accuracy, found=accuracies))
     name, counters = _pace(found)
@@ -115,7 +118,7 @@ def _panels(found: Curves) -> list[Callable[[Axes], None]]:
 
 def _main_metric(found: Curves) -> str | None:
     """Return `loss`, else what most actors report, else None."""
-    names = Counter(name for _, name in found if name not in ("accuracy", *COUNTERS))
+    names = Counter(name for _, name in found if name not in DRAWN_ELSEWHERE)
     return "loss" if "loss" in names else next(iter(names), None) and names.most_common(1)[0][0]
 
 
@@ -125,20 +128,28 @@ def _pace(found: Curves) -> tuple[str, list[Curve]]:
         if counters := of(found, name):
             return name, list(counters.values())
     longest: dict[str, Curve] = {}
-    for (actor, _), curve in found.items():
-        if len(curve.t) > len(longest.get(actor, ((),))[0]) and math.isfinite(sum(curve.step)):
+    for (actor, metric), curve in found.items():
+        longer = len(curve.t) > len(longest.get(actor, ((),))[0])
+        if longer and metric not in OF_RESTARTS and math.isfinite(sum(curve.step)):
             longest[actor] = Curve(curve.t, curve.step, curve.step)
     return "steps", list(longest.values())
 
 
-def _values(axes: Axes, found: dict[str, Curve], name: str, against: str) -> None:
-    """Draw one thin, smoothed line an actor."""
+def _values(
+    axes: Axes, found: dict[str, Curve], back: list[Curve], name: str, against: str
+) -> None:
+    """Draw one thin, smoothed line an actor, and a tick where an actor came back from its death.
+
+    Over steps, what was rolled back is not drawn; over time it is.
+    """
     from matplotlib import colormaps
 
     shown: list[float] = []
     tables = Counter(table_of(actor) for actor in found)
     for (table, count), family in zip(tables.items(), cycle(FAMILIES)):
         members = [curve for actor, curve in found.items() if table_of(actor) == table]
+        if against == "step":
+            members = [left for left in map(undone_left_out, members) if left.t]
         for k, curve in enumerate(members):
             y = thin(smooth(curve.value, len(curve.value) / 30))
             shade = colormaps[family](0.95 - 0.5 * k / count)
@@ -146,10 +157,18 @@ def _values(axes: Axes, found: dict[str, Curve], name: str, against: str) -> Non
             _line(axes, thin(getattr(curve, against)), y, color=shade, linewidth=0.9, label=label)
             shown += y
     _scale(axes, shown)
+    _ticks(axes, [x for curve in back for x in getattr(curve, against) if math.isfinite(x)])
     axes.set_ylabel(f"{name} (smoothed)")
     axes.set_xlabel("step" if against == "step" else "wall time (s)")
     axes.set_xlim(left=0)
     axes.legend(handlelength=1.2, borderpad=0)
+
+
+def _ticks(axes: Axes, restarts: list[float]) -> None:
+    """Draw a short line up from the axis for each restart."""
+    if restarts:
+        ground = axes.get_xaxis_transform()
+        axes.vlines(restarts, 0, 0.06, transform=ground, color=BACK, linewidth=0.9, label="restart")
 
 
 def _scale(axes: Axes, shown: Iterable[float]) -> None:

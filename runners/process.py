@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tether.actors.cell import Cell
+from tether.actors.checkpoint import Checkpoints
 from tether.actors.clock import SystemClock
 from tether.actors.directory import Directory, Place
 from tether.actors.frames import Origin
-from tether.actors.group import Group
+from tether.actors.group import Group, live_group
+from tether.actors.journal import Journal, Key
+from tether.actors.membership import Membership
 from tether.actors.node import Node
 from tether.actors.packet import Window
-from tether.actors.state import dump
-from tether.actors.storage import Storage
+from tether.actors.storage import MemoryStorage, Storage
 from tether.actors.transport import Transport
+from tether.runners.blame import innocent
 from tether.runners.build import build, find
-from tether.runners.folder import state_name
+from tether.runners.keeper import Keeper, Tell
+from tether.runners.news import News
 from tether.runners.seeds import seed_everything
 from tether.runners.spec import ActorSpec, Plan
-from tether.runners.values import Make, leaves
+from tether.runners.supervision import Supervision
+from tether.runners.values import GroupOf, Make, leaves
 
 OUTSIDE = "world"
 """Who calls when no actor does: the Python program that holds a World."""
 
-Tell = Callable[..., None]
-"""Takes what a process has to say to the run: a word and what belongs to it."""
+Restore = Mapping[str, Sequence[int] | None]
+"""Who is to be brought back, and to which rounds of checkpoints: None for the newest there is."""
 
 
 def directory(plan: Plan, processes: Mapping[str, str], outside: str) -> Directory:
@@ -43,140 +49,203 @@ class Process:
 
     def __init__(
         self,
-        name: str,
+        origin: Origin,
         plan: Plan,
-        specs: tuple[ActorSpec, ...],
         places: Directory,
-        run: str,
         tell: Tell,
         *,
-        storage: Storage | None = None,
+        checkpoints: Storage | None = None,
+        final: Storage | None = None,
         transport: Transport | None = None,
+        journal: Journal | None = None,
+        threads: int = 1,
     ) -> None:
         self.plan = plan
-        self.specs = specs
-        self.storage = storage
         self.tell = tell
-        window = Window(plan.run.messages, plan.run.bytes)
-        self.threads = max((spec.threads for spec in specs), default=1)
-        clock = SystemClock(plan.run.seed, self.threads)
+        self.threads = threads
+        self.specs = {spec.name: spec for spec in plan}
+        self.membership = Membership({})
         self.node = Node(
-            Origin(run, name, 1),
+            origin,
             places,
-            clock=clock,
+            clock=SystemClock(plan.run.seed, threads),
             transport=transport,
-            window=window,
+            window=Window(plan.run.messages, plan.run.bytes),
+            journal=journal,
             recorded=self._recorded,
         )
+        self.node.calls.group = self.group
+        self.keeper = Keeper(
+            self.node,
+            {spec.name: spec.actor for spec in plan},
+            Checkpoints(checkpoints or MemoryStorage()),
+            final,
+            self._say,
+        )
+        self.news = News(self.node, self._say)
         self._shared: dict[str, Any] = {}
         self._loop = asyncio.get_running_loop()
-        self._started = self._loop.time()
-        self._reports: list[list[Any]] = []
-        self._steps: dict[str, int] = {}
-        self._ticker: asyncio.Task[None] | None = None
+        self._own = {name: self._supervision(spec) for name, spec in self.specs.items()}
+        self._resizing: dict[int, asyncio.Future[None]] = {}
+        self._ending = False
 
-    async def build(self) -> None:
+    def _say(self, word: str, *details: Any) -> None:
+        self.tell(word, *details)
+
+    def _supervision(self, spec: ActorSpec) -> Supervision:
+        random = self.node.clock.random(f"restarts of {spec.name}")
+        return Supervision("permanent", 0, spec.max_seconds, random)
+
+    def enter(self, snapshot: Mapping[str, Any]) -> None:
+        """Learn how all actors are at this moment."""
+        places = self.node.directory
+        for name, incarnation in snapshot["incarnations"].items():
+            places.add(name, replace(places.place(name), incarnation=incarnation))
+        places.down.update(snapshot["down"])
+        places.gone.update(snapshot["gone"])
+        places.gone.update(dict.fromkeys(snapshot["off"], "it takes no part at present"))
+        for name in snapshot["present"]:
+            self.membership.join(name)
+
+    async def build(self, names: Sequence[str], restore: Restore, *, by_itself: bool) -> None:
         """Listen, import what the actors are made of, and make them."""
         await self.node.start()
-        for path in self._paths():
+        specs = [self.specs[name] for name in names]
+        for path in _paths(specs):
             find(path, self.plan.objects)
-        for spec in self.specs:
-            seed_everything(spec.seed, self.threads)
-            self.node.spawn(spec.name, partial(self._made, spec), spec.device)
+        for spec in specs:
+            self.make(spec, restore, by_itself=by_itself)
 
-    def _paths(self) -> Iterator[str]:
-        """Yield all that is to be imported: first of all, so that seeds meet every generator."""
-        for spec in self.specs:
-            yield spec.actor
-            for argument in spec.arguments.values():
-                yield from (leaf.path for leaf in leaves(argument) if isinstance(leaf, Make))
+    def make(self, spec: ActorSpec, restore: Restore, *, by_itself: bool) -> Cell:
+        """Make an actor, brought back to where it was if that is wanted."""
+        seed_everything(spec.seed, self.threads)
+        cell = self.node.spawn(spec.name, partial(self._made, spec), spec.device)
+        try:
+            if spec.name in restore:
+                self.keeper.restore(cell, restore[spec.name], by_itself=by_itself)
+            self.keeper.prepare(cell)
+        except BaseException:
+            cell.abort()
+            raise
+        return cell
 
     def _made(self, spec: ActorSpec) -> Any:
-        def group(names: tuple[str, ...]) -> Group[Any]:
-            return Group([self.node.ref(name) for name in names])
+        return build(spec, self.node.ref, self._group, self._shared, self.plan.objects)
 
-        return build(spec, self.node.ref, group, self._shared, self.plan.objects)
+    def _group(self, value: GroupOf) -> Group[Any]:
+        if value.live_table:
+            return self.group(value.live_table, value.without)
+        return Group([self.node.ref(name) for name in value.names])
 
-    def go(self) -> list[str]:
-        """Start every `run()`; return the actors that have none."""
-        self._started = self._loop.time()
-        self._ticker = self._loop.create_task(self._tick())
-        return [name for name, cell in self.node.cells.items() if not cell.live(self._ended)]
+    def group(self, table: str, without: str = "") -> Group[Any]:
+        """Return the group of those present in a table, whoever that is at the time."""
+        return live_group(table, self.membership, self.node.ref, self.resize, without)
+
+    async def resize(self, table: str, size: int) -> None:
+        """Have the run bring a table to so many actors; ValueError says why it may not."""
+        number = len(self._resizing) + 1
+        while number in self._resizing:
+            number += 1
+        done = self._resizing[number] = self._loop.create_future()
+        self._say("resize", number, table, size)
+        try:
+            await done
+        finally:
+            del self._resizing[number]
+
+    def resized(self, number: int, why: str) -> None:
+        """Hear that a table has the size that was wanted, or why it has not."""
+        done = self._resizing.get(number)
+        if done is not None and not done.done():
+            done.set_exception(ValueError(why)) if why else done.set_result(None)
+
+    def go(self, names: Sequence[str]) -> list[str]:
+        """Start the `run()` of actors; return those that have none."""
+        self.news.begin()
+        return [name for name in names if not self.node.cells[name].live(self._ended)]
 
     def _ended(self, name: str, error: BaseException | None) -> None:
-        self.flush()
-        if error is None or isinstance(error, asyncio.CancelledError):
-            self.tell("ended", name, "", "")
+        self.news.flush()
+        permanent = self.specs[name].restart == "permanent" and not self._ending
+        if error is None and permanent:
+            self._crashed(name, "its run() has returned, but it is permanent", "")
+        elif error is None or isinstance(error, asyncio.CancelledError) or self._ending:
+            self._say("ended", name, error is None)
+        elif innocent(error, self.node.directory):
+            delay = self._own[name].died(self.node.clock.now(), innocent=True) or 0.0
+            self._say("bereaved", name, str(error), delay)
+            self._loop.call_later(delay, self._live_again, name)
         else:
             text = "".join(traceback.format_exception(error))
             print(f"{name}: run() failed\n{text}", file=sys.stderr, flush=True)
-            self.tell("ended", name, f"{type(error).__name__}: {error}", text)
+            self._crashed(name, f"{type(error).__name__}: {error}", text)
+
+    def _live_again(self, name: str) -> None:
+        """Go on with a life that another's death has ended: nothing of it is lost."""
+        if not self._ending and name in self.node.cells:
+            self.node.cells[name].live(self._ended)
+
+    def _crashed(self, name: str, why: str, trace: str) -> None:
+        async def bury() -> None:
+            if name in self.node.cells:
+                await self.node.bury(name)
+            self._say("crashed", name, why, trace)
+
+        self.news.tasks.add(task := self._loop.create_task(bury()))
+        task.add_done_callback(self.news.tasks.discard)
 
     def _recorded(self, name: str, step: int | None, metrics: dict[str, float]) -> None:
         if step is not None:
-            step = self._steps[name] = int(step)
-        self._reports.append([self._loop.time() - self._started, name, step, metrics])
-
-    async def _tick(self) -> None:
-        """Tell the run a few times a second what was reported and what has been sent."""
-        while True:
-            await asyncio.sleep(0.25)
-            self.flush()
-
-    def flush(self) -> None:
-        """Tell the run what was reported since the last time, and the traffic so far."""
-        reports, self._reports = self._reports, []
-        sent: dict[str, list[int]] = {}
-        for account in self.node.accounts():
-            total = sent.setdefault(account["from"], [0, 0])
-            total[0] += account["sent"]
-            total[1] += account["bytes"]
-        self.tell("news", reports, sent)
+            step = self.keeper.steps[name] = int(step)
+            incarnation = self.node.cells[name].incarnation if name in self.node.cells else 1
+            self.node.switch.journal.row(Key(name, incarnation))[0] = max(0, step)
+        self.news.add(name, step, metrics)
 
     async def stop_life(self, *, services_only: bool) -> None:
         """Cancel the `run()` of services, or of all actors; they still handle messages."""
+        self._ending = True
+        cells = self.node.cells
         await asyncio.gather(
             *(
-                self.node.cells[spec.name].stop_life()
-                for spec in self.specs
-                if spec.restart == "permanent" or not services_only
+                cells[name].stop_life()
+                for name in list(cells)
+                if self.specs[name].restart == "permanent" or not services_only
             )
         )
+
+    def take_round(self, cut: int) -> list[str]:
+        """Begin a round of checkpoints; return whose `run()` has to come to its next report."""
+        cells = list(self.node.cells.values())
+        for cell in cells:
+            cell.due = cut
+        return [cell.name for cell in cells if cell.lives and self.keeper.knows(cell.name)]
+
+    def end_round(self, cut: int) -> list[str]:
+        """Have the others keep their states too; return their names."""
+        cells = [cell for cell in self.node.cells.values() if not cell.lives]
+        for cell in cells:
+            cell.keep_soon(cut)
+        return [cell.name for cell in cells if self.keeper.knows(cell.name)]
 
     @property
     def quiet(self) -> bool:
         """Whether nothing is under way from or in this process."""
         return self.node.quiet
 
-    def save(self) -> None:
-        """Keep the state of every actor that has one; tell whose could not be kept."""
-        for name, cell in self.node.cells.items():
-            if self.storage is not None and hasattr(cell.actor, "state_dict"):
-                try:
-                    self.storage.write(state_name(name), dump(cell.actor.state_dict()))
-                except Exception as error:
-                    traceback.print_exc()
-                    self.tell("unsaved", name, f"{type(error).__name__}: {error}")
-
-    async def close(self) -> dict[str, dict[str, Any]]:
-        """Save the final states, end all, and return each actor's books."""
-        if self._ticker is not None:
-            self._ticker.cancel()
-        self.flush()
-        records = self.records()
-        self.save()
+    async def close(self, cut: int) -> None:
+        """Save the final states, as of a last round of checkpoints, and end all."""
+        self._ending = True
+        self.news.end()
+        await self.keeper.finish()
+        for cell in self.node.cells.values():
+            self.keeper.keep_final(cell, cut)
+        self.keeper.close()
         await self.node.close(0.5)
-        return records
 
-    def records(self) -> dict[str, dict[str, Any]]:
-        """Return what each actor has done, for the summary."""
-        accounts = self.node.accounts()
-        return {
-            name: {
-                "actor": name,
-                "pid": os.getpid(),
-                "steps": self._steps.get(name, 0),
-                "accounts": [account for account in accounts if account["from"] == name],
-            }
-            for name in self.node.cells
-        }
+
+def _paths(specs: Sequence[ActorSpec]) -> Iterator[str]:
+    """Yield all that is to be imported: first of all, so that seeds meet every generator."""
+    for spec in specs:
+        yield spec.actor
+        for argument in spec.arguments.values():
+            yield from (leaf.path for leaf in leaves(argument) if isinstance(leaf, Make))

@@ -2,95 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from statistics import fmean
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from tether.runners.board import table, text
+from tether.runners.restart import Restart
+from tether.runners.row import Health, Row
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
     from rich.table import Table
-
-WINDOW = 10.0
-"""Rates are over the last so many seconds."""
-SMOOTHING = 0.9
-"""How much of a smoothed loss the next report leaves in place."""
-LONG = 24
-"""More actors than this are shown as one row a table."""
-
-
-@dataclass(slots=True)
-class Rate:
-    """How fast a total grows, over the last ten seconds; a smaller total is a fresh start."""
-
-    points: deque[tuple[float, float]] = field(default_factory=deque)
-
-    def add(self, t: float, total: float) -> None:
-        """Take note of the total at a time, in seconds."""
-        if self.points and total < self.points[-1][1]:
-            self.points.clear()
-        self.points.append((t, total))
-        while len(self.points) > 2 and self.points[0][0] < t - WINDOW:
-            self.points.popleft()
-
-    @property
-    def per_second(self) -> float:
-        """The growth a second; 0 while there is only one point in time."""
-        if not self.points:
-            return 0.0
-        (start, before), (end, after) = self.points[0], self.points[-1]
-        return (after - before) / (end - start) if end > start else 0.0
-
-
-@dataclass(slots=True)
-class Row:
-    """What is known of one actor."""
-
-    actor: str
-    pid: int | None = None
-    running: bool = False
-    step: int = 0
-    loss: float = math.nan
-    accuracy: float = math.nan
-    steps: Rate = field(default_factory=Rate)
-    messages: Rate = field(default_factory=Rate)
-    bytes: Rate = field(default_factory=Rate)
-
-    @property
-    def table(self) -> str:
-        """The table of the wiring this actor is one of."""
-        return self.actor.partition("/")[0]
-
-    def take(self, t: float, step: int | None, metrics: Mapping[str, float]) -> None:
-        """Take note of one report."""
-        if step is not None:
-            self.step = step
-            self.steps.add(t, step)
-        if "loss" in metrics:
-            loss = metrics["loss"]
-            known = math.isfinite(self.loss)
-            self.loss = self.loss + (1 - SMOOTHING) * (loss - self.loss) if known else loss
-        self.accuracy = metrics.get("accuracy", self.accuracy)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What is shown of an actor or of a whole table: sums of rates, means of losses."""
-
-    name: str
-    pid: str
-    running: int
-    step: int
-    steps: float
-    loss: float
-    accuracy: float
-    messages: float
-    bytes: float
 
 
 class Progress:
@@ -98,7 +22,7 @@ class Progress:
 
     It draws when told something, at most four times a second; call `tick` now and then so that the
     clock goes on while nothing is reported. Elsewhere than in a terminal a line is printed `every`
-    so many seconds, and one at the end.
+    so many seconds, one for each death, return and the like when it happens, and one at the end.
     """
 
     def __init__(
@@ -143,7 +67,8 @@ class Progress:
     def started(self, actor: str, pid: int) -> None:
         """Show an actor as alive, for the first time or again, in the process of this id."""
         row = self._row(actor)
-        row.pid, row.running = pid, True
+        row.pid = pid
+        row.begin("running")
         self.tick()
 
     def reported(
@@ -160,10 +85,74 @@ class Progress:
         row.bytes.add(now, bytes)
         self.tick()
 
+    def queues(self, actor: str, waiting: int, held: int) -> None:
+        """Show how many messages wait for an actor, and how many of its own calls are held back."""
+        self._row(actor).queue(waiting, held)
+        self.tick()
+
     def ended(self, actor: str) -> None:
         """Show an actor as gone: its life is over, or its process is."""
-        self._row(actor).running = False
+        self._row(actor).end()
         self.tick()
+
+    def down(self, actor: str, why: str, delay: float) -> None:
+        """Show an actor as dead until it is restarted, `delay` seconds from now."""
+        row = self._row(actor)
+        row.begin("restarting")
+        row.since = self._clock() + delay
+        self._say(f"{actor} died: {why}; restarting in {delay:.2g} s")
+
+    def bereaved(self, actor: str, why: str, delay: float) -> None:
+        """Tell that an actor's `run()` begins again: it lives, and has lost nothing."""
+        self._say(f"{actor} has lost another: {why}; its run() begins again in {delay:.2g} s")
+
+    def restarted(self, restart: Restart) -> None:
+        """Show an actor as back."""
+        row = self._row(restart.actor)
+        row.restarts += 1
+        row.begin("running")
+        self._say(restart.sentence)
+
+    def gave_up(self, actor: str, why: str) -> None:
+        """Show an actor as dead for good."""
+        self._row(actor).begin("given up")
+        self._say(f"{actor} is given up: {why}")
+
+    def unreachable(self, actor: str, why: str) -> None:
+        """Show for how long an actor has been silent."""
+        self._fall_ill(actor, "unreachable", why)
+
+    def hung(self, actor: str, why: str) -> None:
+        """Show what hangs."""
+        self._fall_ill(actor, "hung", why)
+
+    def slow(self, actor: str, why: str) -> None:
+        """Show how slow an actor is, until it reports."""
+        self._fall_ill(actor, "slow", why)
+
+    def reachable(self, actor: str) -> None:
+        """Show an actor as well again."""
+        row = self._row(actor)
+        if row.health in ("unreachable", "hung"):
+            self._say(f"{actor} is no longer {row.health}")
+        row.health = "well"
+        self.tick()
+
+    def stalled(self, text: str, seconds: float) -> None:  # noqa: ARG002 - the text tells it
+        """Tell what held an event loop; the text says for how long."""
+        self._say(text)
+
+    def joined(self, actor: str) -> None:
+        """Show a new member, or one that is back."""
+        row = self._row(actor)
+        if row.life in ("left", "given up"):
+            row.begin("starting")
+        self._say(f"{actor} joined")
+
+    def left(self, actor: str) -> None:
+        """Show an actor as no member any more."""
+        self._row(actor).begin("left")
+        self._say(f"{actor} left")
 
     def tick(self) -> None:
         """Show what is known now, unless that was done a moment ago."""
@@ -172,17 +161,24 @@ class Progress:
 
     def line(self) -> str:
         """Return the state of the run as one line of text."""
-        rows = self._rows.values()
-        total = _sum("", rows)
-        parts = [f"{self._title} {self._elapsed()}", f"{total.running}/{len(rows)} actors"]
-        parts += [f"step {total.step:,}", f"{total.steps:,.1f} steps/s"] if total.step else []
-        parts += [f"loss {total.loss:.4f}"] if math.isfinite(total.loss) else []
-        parts += [f"accuracy {total.accuracy:.4f}"] if math.isfinite(total.accuracy) else []
-        parts += [f"{total.messages:,.1f} messages/s", f"{total.bytes / 1e6:,.1f} MB/s"]
-        return "  ".join(parts)
+        return text(self._title, self._elapsed(), list(self._rows.values()), self._clock())
 
     def _row(self, actor: str) -> Row:
         return self._rows.setdefault(actor, Row(actor))
+
+    def _fall_ill(self, actor: str, health: Health, why: str) -> None:
+        row = self._row(actor)
+        if row.fall_ill(health, why, self._clock()):
+            self._say(f"{actor} is {health}: {row.why}" if why else f"{actor} is {health}")
+
+    def _say(self, event: str) -> None:
+        """Print a line of its own for what happened, and show it in the table of a terminal."""
+        if not self._console.is_terminal:
+            self._print(" ".join(event.split()))
+        self.tick()
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _elapsed(self) -> str:
         minutes, seconds = divmod(int(self._clock() - self._start), 60)
@@ -194,63 +190,8 @@ class Progress:
         if self._live is not None:
             self._live.update(self._draw(), refresh=True)
         else:
-            self._console.print(self.line(), markup=False, highlight=False, soft_wrap=True)
+            self._print(self.line())
 
     def _draw(self) -> Table:
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Table
-
-        table = Table(
-            box=SIMPLE_HEAD, title=f"{self._title}  {self._elapsed()}", title_style="bold"
-        )
-        table.add_column("actor", no_wrap=True)
-        for name in ("pid", "step", "steps/s", "loss", "accuracy", "messages/s", "MB/s"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for line in self._lines():
-            table.add_row(*_cells(line), style=None if line.running else "dim")
-        return table
-
-    def _lines(self) -> list[Line]:
-        rows = list(self._rows.values())
-        room = min(LONG, self._console.height - 6)
-        if len(rows) <= room:
-            return [_sum(row.actor, [row]) for row in rows]
-        tables: dict[str, list[Row]] = {}
-        for row in rows:
-            tables.setdefault(row.table, []).append(row)
-        return [_sum(f"{name} × {len(members)}", members) for name, members in tables.items()]
-
-
-def _sum(name: str, rows: Iterable[Row]) -> Line:
-    rows = list(rows)
-    running = [row for row in rows if row.running]
-    pids = {row.pid for row in rows}
-    return Line(
-        name=name,
-        pid=str(rows[0].pid or "") if len(pids) == 1 else "",
-        running=len(running),
-        step=max((row.step for row in rows), default=0),
-        steps=sum(row.steps.per_second for row in running),
-        loss=_mean(row.loss for row in rows),
-        accuracy=_mean(row.accuracy for row in rows),
-        messages=sum(row.messages.per_second for row in running),
-        bytes=sum(row.bytes.per_second for row in running),
-    )
-
-
-def _mean(values: Iterable[float]) -> float:
-    known = [value for value in values if math.isfinite(value)]
-    return fmean(known) if known else math.nan
-
-
-def _cells(line: Line) -> tuple[str, ...]:
-    return (
-        line.name,
-        line.pid,
-        f"{line.step:,}" if line.step else "",
-        f"{line.steps:,.1f}" if line.step else "",
-        f"{line.loss:.4f}" if math.isfinite(line.loss) else "",
-        f"{line.accuracy:.4f}" if math.isfinite(line.accuracy) else "",
-        f"{line.messages:,.1f}" if line.messages else "",
-        f"{line.bytes / 1e6:,.1f}" if line.bytes else "",
-    )
+        title, rows = f"{self._title}  {self._elapsed()}", list(self._rows.values())
+        return table(title, rows, self._clock(), self._console.width, self._console.height)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tether.runners.problems import Problems, Where, listed, nearest
+from tether.runners.spec import Bounds
 
 REFERENCE = re.compile(r"@([A-Za-z_]\w*)(?:\[([^\[\]]+)\])?")
 WORD = re.compile(r"\$([A-Za-z_]\w*)")
@@ -37,10 +38,11 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Whose reference it is: the actor's table and its index there."""
+    """Whose reference it is: the actor's table, its index there, and the live tables it sees."""
 
     table: str
     index: int
+    live: Mapping[str, Bounds] = field(default_factory=dict)
 
 
 def parse(text: str) -> Reference | Word | str:
@@ -80,20 +82,46 @@ def resolve(
         problems.add(found, f"there is no [{table}] in this file{known}; it has {listed(counts)}")
     elif selector and not SELECTOR.fullmatch(selector):
         problems.add(found, f"[{selector}] chooses nobody; a reference ends with {FORMS}")
+    elif selector.startswith(("o", "+", "-")) and table != seat.table:
+        problems.add(found, f"[{selector}] counts from oneself, which only [{table}] itself can do")
+    elif table in seat.live and (fault := unsteady(reference, seat.live[table])):
+        problems.add(found, fault)
     elif not selector and counts[table] > 1:
         problems.add(
             found,
             f"there are {counts[table]} actors in [{table}]; "
             f"write @{table}[*] for all of them or @{table}[0] for one",
         )
-    elif selector.startswith(("o", "+", "-")) and table != seat.table:
-        problems.add(found, f"[{selector}] counts from oneself, which only [{table}] itself can do")
     elif selector.isdecimal() and int(selector) >= counts[table]:
         problems.add(found, f"[{table}] has {counts[table]} actors, 0 to {counts[table] - 1}")
     else:
         chosen = indices(selector, seat.index, counts[table])
         return tuple(f"{table}/{index}" for index in chosen)
     return None
+
+
+def unsteady(reference: Reference, bounds: Bounds) -> str:
+    """Return why a reference to a live table may come to name somebody else, or nobody."""
+    table, selector = reference.table, reference.selector
+    if bounds.min == bounds.max or reference.many:
+        return ""
+    if not selector:
+        return f"[{table}] has {bounds} actors while it runs; write @{table}[*] for all of them"
+    if selector == "=":
+        return (
+            f"[{table}] has {bounds} actors while it runs, so the one of an index may not be "
+            f"there; write @{table}[*]"
+        )
+    if not selector.isdecimal():
+        return (
+            f"[{table}] has {bounds} actors while it runs, so its ring changes; "
+            f"write @{table}[others]"
+        )
+    if int(selector) < bounds.min:
+        return ""
+    always = "@{0}[0] is" if bounds.min == 1 else "@{0}[0] to @{0}[{1}] are"
+    steady = always.format(table, bounds.min - 1)
+    return f"[{table}] may shrink to {bounds.min}, so only {steady} always there"
 
 
 def indices(selector: str, index: int, count: int) -> tuple[int, ...]:

@@ -25,7 +25,8 @@ def row(spec: ActorSpec) -> tuple[str, ...]:
     """Return what the table says about one actor, by column."""
     device = "cpu" if spec.gpu is None else f"gpu{spec.gpu}"
     cls = spec.actor.partition(":")[2]
-    return (spec.name, cls, spec.process, spec.host or "here", device, talks_to(spec))
+    name = spec.name if spec.starts else f"{spec.name} (later)"
+    return (name, cls, spec.process, spec.host or "here", device, talks_to(spec))
 
 
 def talks_to(spec: ActorSpec) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,25 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many actors a live table begins with, and between how many it may have."""
+
+    start: int
+    min: int
+    max: int
+
+    def __str__(self) -> str:
+        return f"{self.min} to {self.max}"
+
+
+@dataclass(frozen=True, slots=True)
 class ActorSpec:
     """One actor: its class, where it runs, how it is restarted, what it is built from.
 
     `host` is "" in a file without hosts. `device` is as seen inside the process, which sees only
     its own GPU ("cuda:0"); `gpu` is that GPU's number on the host. `max_seconds` is the time in
-    which `max_restarts` may happen.
+    which `max_restarts` may happen. In a `live` table `count` is the most it may have, and only
+    what `starts` is there from the beginning.
     """
 
     name: str
@@ -46,6 +59,8 @@ class ActorSpec:
     max_restarts: int
     max_seconds: float
     arguments: Mapping[str, Value]
+    live: bool = False
+    starts: bool = True
 
     def to_wire(self) -> dict[str, Any]:
         """Return plain data that msgpack can carry."""
@@ -64,7 +79,8 @@ class RunSpec:
 
     `messages` and `bytes` bound what one actor may have under way to another. A host or process is
     reported as unreachable or hung after that much silence and given up when `lost`; `graceful` is
-    the time to end in, of which mailboxes get `drain`.
+    the time to end in, of which mailboxes get `drain`. A checkpoint is taken every `checkpoint`
+    (0: never); an event loop held for longer than `stall` is reported.
     """
 
     name: str
@@ -78,15 +94,18 @@ class RunSpec:
     lost: float = 60.0
     graceful: float = 3.0
     drain: float = 2.0
+    checkpoint: float = 10.0
+    stall: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A checked wiring: the run, its hosts (name → address), its actors in the file's order.
 
-    `folder` is the wiring's, first on sys.path wherever its modules are imported. `objects` holds
-    what the linker has already imported, by path, for worlds in the linker's own process;
-    `notes` says what could not be checked. Neither travels.
+    Of a live table, which `bounds` names, it has all who may ever be there. `folder` is the
+    wiring's, first on sys.path wherever its modules are imported. `objects` holds what the linker
+    has already imported, by path, for worlds in the linker's own process; `notes` says what could
+    not be checked. Neither travels.
     """
 
     run: RunSpec
@@ -94,6 +113,7 @@ class Plan:
     actors: tuple[ActorSpec, ...]
     folder: Path
     digests: Mapping[str, str] = field(default_factory=dict)
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
     objects: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
@@ -119,8 +139,15 @@ class Plan:
         """Return the specs of one table, by index."""
         return tuple(spec for spec in self.actors if spec.table == name)
 
+    def starting(self) -> Plan:
+        """Return the plan of those alone who are there from the beginning."""
+        return replace(self, actors=tuple(spec for spec in self.actors if spec.starts))
+
     def processes(self, host: str = "") -> dict[str, tuple[ActorSpec, ...]]:
-        """Return the actors of each process of a host, in the file's order."""
+        """Return the actors of each process of a host, in the file's order.
+
+        A process may be one that only begins with an actor that joins: `starting()` has the others.
+        """
         found: dict[str, list[ActorSpec]] = {}
         for spec in self.actors:
             if spec.host == host:
@@ -135,6 +162,7 @@ class Plan:
             "actors": [spec.to_wire() for spec in self.actors],
             "folder": str(self.folder),
             "digests": dict(self.digests),
+            "bounds": {table: asdict(bounds) for table, bounds in self.bounds.items()},
         }
 
     @classmethod
@@ -146,12 +174,14 @@ class Plan:
             actors=tuple(ActorSpec.from_wire(spec) for spec in data["actors"]),
             folder=Path(data["folder"]),
             digests=dict(data["digests"]),
+            bounds={table: Bounds(**bounds) for table, bounds in data["bounds"].items()},
         )
 
 
 __all__ = [
     "MIB",
     "ActorSpec",
+    "Bounds",
     "DictValue",
     "GroupOf",
     "ListValue",

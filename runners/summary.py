@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, TypedDict
+
+from tether.runners.curves import table_of
+from tether.runners.restart import Restart
 
 if TYPE_CHECKING:
     from rich.console import Group
-    from rich.table import Table
 
 FILE = "summary.json"
-LONG = 32
-"""More actors than this are shown as one row a table."""
 
 Outcome = Literal["finished", "stopped", "interrupted", "failed"]
 
@@ -62,13 +63,20 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One actor of the run: where it lived, how far it came, what it sent, bytes it was sent."""
+    """One actor of the run: where it lived, how far it came, what it sent, bytes it was sent.
+
+    `queue` is the most messages that waited for it at a time, `held` the most of its own calls that
+    were held back by full receivers.
+    """
 
     name: str
     pid: int
     steps: int
     traffic: Traffic
     bytes_in: int
+    queue: int = 0
+    held: int = 0
+    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +95,41 @@ class Edge:
         return f"{ends}.{self.message}" if self.message else ends
 
 
+class Queue(NamedTuple):
+    """How many messages wait for an actor, and how many of its own calls are held back."""
+
+    waiting: int = 0
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """What held the event loop of a process, and for how many seconds."""
+
+    text: str
+    seconds: float
+
+    @property
+    def what(self) -> str:
+        """The text without how long it had lasted when it was seen: the same each time."""
+        return re.sub(r" has held the event loop for [\d.]+ s\b", "", self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A member that came or went while the run went on, `t` seconds after its start."""
+
+    t: float
+    actor: str
+    change: Literal["joined", "left"]
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run in one page; `seconds` is its wall time, `accuracy` the last one reported."""
+    """A run in one page; `seconds` is its wall time, `accuracy` the last one reported.
+
+    `gave_up` says by actor why it was not restarted any more.
+    """
 
     outcome: Outcome
     reason: str
@@ -97,11 +137,21 @@ class Summary:
     accuracy: float | None
     actors: tuple[Actor, ...]
     edges: tuple[Edge, ...]
+    restarts: tuple[Restart, ...] = ()
+    gave_up: dict[str, str] = field(default_factory=dict)
+    stalls: tuple[Stall, ...] = ()
+    membership: tuple[Change, ...] = ()
 
     @property
     def traffic(self) -> Traffic:
         """All messages of the run."""
         return add(actor.traffic for actor in self.actors)
+
+    @property
+    def unaccounted(self) -> int:
+        """Messages of unknown fate, also where as many too few and too many make up a zero."""
+        by_actor = sum(abs(actor.traffic.unaccounted) for actor in self.actors)
+        return max(by_actor, sum(abs(edge.traffic.unaccounted) for edge in self.edges))
 
     def rate(self, amount: float) -> float:
         """Return an amount a second of the run's wall time; 0 for a run that took none."""
@@ -114,6 +164,16 @@ class Summary:
         return part.replace(path)
 
 
+ROWS: dict[str, type[Any]] = {
+    "actors": Actor,
+    "edges": Edge,
+    "restarts": Restart,
+    "stalls": Stall,
+    "membership": Change,
+}
+"""What the lists of a summary are of."""
+
+
 def summarise(
     outcome: Outcome,
     records: Iterable[ActorRecord],
@@ -121,31 +181,51 @@ def summarise(
     seconds: float,
     reason: str = "",
     accuracy: float | None = None,
+    restarts: Iterable[Restart] = (),
+    gave_up: Mapping[str, str] = {},
+    stalls: Iterable[Stall] = (),
+    membership: Iterable[Change] = (),
+    peaks: Mapping[str, Queue] = {},
 ) -> Summary:
-    """Make a summary of what the processes said; several records of one actor are added up."""
-    records = list(records)
-    said: dict[str, list[ActorRecord]] = {}
-    for record in records:
-        said.setdefault(record["actor"], []).append(record)
-    received: Counter[str] = Counter()
-    for record in records:
-        for account in record["accounts"]:
-            received[account["to"]] += account["bytes"]
-    actors = (_actor(name, mine, received[name]) for name, mine in said.items())
-    return Summary(outcome, reason, seconds, accuracy, tuple(actors), tuple(_edges(records)))
+    """Make a summary of what the processes said; several records of one actor are added up.
+
+    `peaks` has the longest queues by actor.
+    """
+    records, restarts = list(records), tuple(restarts)
+    times = Counter(restart.actor for restart in restarts)
+    actors = [
+        _with_peak(actor, peaks.get(actor.name, Queue()), times[actor.name])
+        for actor in _actors(records)
+    ]
+    return Summary(
+        outcome,
+        reason,
+        seconds,
+        accuracy,
+        tuple(actors),
+        tuple(_edges(records)),
+        restarts,
+        dict(gave_up),
+        tuple(stalls),
+        tuple(membership),
+    )
 
 
 def read_summary(run: Path) -> Summary:
-    """Return the summary in a run directory; FileNotFoundError when the run has not ended."""
+    """Return the summary in a run directory; FileNotFoundError when the run has not ended.
+
+    What an older version did not write has its default.
+    """
     path = run / FILE
     if not path.is_file():
         raise FileNotFoundError(f"{run} has no {FILE}, which is written when a run ends")
     fields = json.loads(path.read_text(encoding="utf-8"))
     for part in fields["actors"] + fields["edges"]:
         part["traffic"] = Traffic(**part["traffic"])
-    actors = tuple(Actor(**actor) for actor in fields.pop("actors"))
-    edges = tuple(Edge(**edge) for edge in fields.pop("edges"))
-    return Summary(**fields, actors=actors, edges=edges)
+    rows: dict[str, Any] = {
+        name: tuple(kind(**row) for row in fields.pop(name, ())) for name, kind in ROWS.items()
+    }
+    return Summary(**fields, **rows)
 
 
 def add(traffic: Iterable[Traffic]) -> Traffic:
@@ -166,17 +246,9 @@ def add(traffic: Iterable[Traffic]) -> Traffic:
 
 def render(summary: Summary) -> Group:
     """Return the summary as tables for `rich`."""
-    from rich.console import Group
-    from rich.text import Text
+    from tether.runners.page import page
 
-    accuracy = "" if summary.accuracy is None else f", accuracy {summary.accuracy:.4f}"
-    reason = f" ({summary.reason})" if summary.reason else ""
-    head = f"{summary.outcome}{reason} after {summary.seconds:.1f} s{accuracy}"
-    lines = [Text(head, style="bold green" if summary.outcome == "finished" else "bold yellow")]
-    if summary.traffic.unaccounted:
-        lost = f"{summary.traffic.unaccounted} messages are unaccounted for: this is a bug"
-        lines.append(Text(lost, style="bold red"))
-    return Group(*lines, "", _actor_table(summary), "", _edge_table(summary))
+    return page(summary)
 
 
 def _traffic(account: AccountRecord) -> Traffic:
@@ -190,6 +262,20 @@ def _traffic(account: AccountRecord) -> Traffic:
     )
 
 
+def _actors(records: Sequence[ActorRecord]) -> Iterable[Actor]:
+    said: dict[str, list[ActorRecord]] = {}
+    received: Counter[str] = Counter()
+    for record in records:
+        said.setdefault(record["actor"], []).append(record)
+        for account in record["accounts"]:
+            received[account["to"]] += account["bytes"]
+    return [_actor(name, mine, received[name]) for name, mine in said.items()]
+
+
+def _with_peak(actor: Actor, peak: Queue, restarts: int) -> Actor:
+    return replace(actor, queue=peak.waiting, held=peak.held, restarts=restarts)
+
+
 def _actor(name: str, records: Sequence[ActorRecord], bytes_in: int) -> Actor:
     traffic = add(_traffic(account) for record in records for account in record["accounts"])
     steps = sum(record["steps"] for record in records)
@@ -200,84 +286,6 @@ def _edges(records: Iterable[ActorRecord]) -> Iterable[Edge]:
     kinds: dict[tuple[str, str, str], list[Traffic]] = {}
     for record in records:
         for account in record["accounts"]:
-            kind = (_table(record["actor"]), _table(account["to"]), account.get("message", ""))
+            kind = (table_of(record["actor"]), table_of(account["to"]), account.get("message", ""))
             kinds.setdefault(kind, []).append(_traffic(account))
     return [Edge(*kind, add(parts)) for kind, parts in sorted(kinds.items())]
-
-
-def _table(actor: str) -> str:
-    return actor.partition("/")[0]
-
-
-def _actor_table(summary: Summary) -> Table:
-    rows = _by_table(summary.actors) if len(summary.actors) > LONG else summary.actors
-    fates = _fates(row.traffic for row in rows)
-    table = _columns("actor", "pid", "steps", "steps/s", *fates, "MB out", "MB in")
-    for row in rows:
-        pace = (f"{row.steps:,}", f"{summary.rate(row.steps):,.1f}") if row.steps else ("", "")
-        pid = str(row.pid) if row.pid else ""
-        sizes = (_megabytes(row.traffic.bytes), _megabytes(row.bytes_in))
-        table.add_row(row.name, pid, *pace, *_counts(row.traffic, fates), *sizes)
-    return table
-
-
-def _by_table(actors: Iterable[Actor]) -> list[Actor]:
-    tables: dict[str, list[Actor]] = {}
-    for actor in actors:
-        tables.setdefault(_table(actor.name), []).append(actor)
-    return [_sum(name, members) for name, members in tables.items()]
-
-
-def _sum(table: str, members: Sequence[Actor]) -> Actor:
-    steps, received = (sum(a.steps for a in members), sum(a.bytes_in for a in members))
-    return Actor(f"{table} × {len(members)}", 0, steps, add(a.traffic for a in members), received)
-
-
-def _edge_table(summary: Summary) -> Table:
-    total = Edge("all", "", "", summary.traffic)
-    edges = (*summary.edges, total) if len(summary.edges) > 1 else summary.edges
-    fates = _fates(edge.traffic for edge in edges)
-    table = _columns("messages", *fates, "handled/s", "MB/s")
-    for edge in edges:
-        rate = f"{summary.rate(edge.traffic.handled):,.1f}"
-        volume = _megabytes(summary.rate(edge.traffic.bytes))
-        table.add_row(edge.title, *_counts(edge.traffic, fates), rate, volume)
-    return table
-
-
-def _fates(traffic: Iterable[Traffic]) -> list[str]:
-    """Return the columns worth showing: what became of messages, where it happened to any."""
-    total = add(traffic)
-    rare = {
-        "dropped": any(total.dropped.values()),
-        "unknown": total.unknown,
-        "in flight": total.in_flight,
-    }
-    return ["sent", "handled", *(name for name, happened in rare.items() if happened)]
-
-
-def _counts(traffic: Traffic, fates: Iterable[str]) -> list[str]:
-    dropped = (f"{count:,} {why}" for why, count in sorted(traffic.dropped.items()) if count)
-    known = {
-        "sent": f"{traffic.sent:,}",
-        "handled": f"{traffic.handled:,}",
-        "dropped": ", ".join(dropped) or "0",
-        "unknown": f"{traffic.unknown:,}",
-        "in flight": f"{traffic.in_flight:,}",
-    }
-    return [known[fate] for fate in fates]
-
-
-def _columns(first: str, *others: str) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    table.add_column(first, no_wrap=True)
-    for other in others:
-        table.add_column(other, justify="right", no_wrap=other != "dropped")
-    return table
-
-
-def _megabytes(size: float) -> str:
-    return f"{size / 1e6:,.1f}"

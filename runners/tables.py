@@ -12,6 +12,7 @@ from tether.runners.hints import article
 from tether.runners.imports import Imports
 from tether.runners.places import Place, Places
 from tether.runners.problems import Problems, Where, nearest
+from tether.runners.spec import Bounds
 
 RESERVED = (
     "actor", "on", "count", "beside", "processes",
@@ -19,11 +20,21 @@ RESERVED = (
 )  # fmt: skip
 RESTARTS = ("transient", "permanent", "temporary")
 COUNTS = ("start", "min", "max")
+CALLED = {
+    "run": ("self",),
+    "down": ("self", "peer", "why"),
+    "joined": ("self", "peer"),
+    "left": ("self", "peer"),
+}
+"""What the methods take that the runtime calls, and that have to be `async def`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActorTable:
-    """A table of the file; `cls` is None where its class could not be loaded."""
+    """A table of the file; `cls` is None where its class could not be loaded.
+
+    A live one has `bounds`, and its `count` is the most actors it may have.
+    """
 
     name: str
     actor: str
@@ -37,6 +48,7 @@ class ActorTable:
     max_restarts: int
     max_seconds: float
     arguments: Mapping[str, Any]
+    bounds: Bounds | None = None
 
     @property
     def where(self) -> Where:
@@ -77,17 +89,23 @@ class _Keys:
         self.problems.add(self.where.at("restart").holds(value), text)
         return RESTARTS[0]
 
-    def count(self, default: int) -> int:
-        value = self.raw.get("count", default)
+    def bounds(self) -> Bounds | None:
+        value = self.raw.get("count")
         if not isinstance(value, Mapping):
-            return int(self.whole("count", 1, default))
+            return None
         sizes = [value.get(key) for key in COUNTS]
         whole = all(type(size) is int for size in sizes) and len(value) == len(COUNTS)
         if not whole or not 1 <= value["min"] <= value["start"] <= value["max"]:
             text = "start, min and max are wanted, whole numbers with 1 <= min <= start <= max"
             self.problems.add(self.where.at("count").holds(value), text)
-            return default
-        return int(value["start"])
+            return None
+        return Bounds(**value)
+
+    def count(self, default: int, bounds: Bounds | None) -> int:
+        if bounds is not None:
+            return bounds.max
+        written = isinstance(self.raw.get("count"), Mapping)
+        return default if written else int(self.whole("count", 1, default))
 
     def beside(self) -> str | None:
         value = self.raw.get("beside")
@@ -108,10 +126,12 @@ def read_table(
     """Return a table of the file; each fault in its reserved keys is reported."""
     keys = _Keys(raw, Where(name), problems)
     on = places.read(raw.get("on"), keys.where.at("on"), problems)
-    count = keys.count(len(on))
+    bounds = keys.bounds()
+    count = keys.count(len(on), bounds)
     if count % len(on):
         text = f"this is no multiple of the {len(on)} places in `on`"
-        problems.add(keys.where.at("count").holds(count), text)
+        where = keys.where.at("count") if bounds is None else keys.where.at("count").at("max")
+        problems.add(where.holds(count), text)
     actor, cls = _load(raw, keys.where, imports, problems)
     return ActorTable(
         name, actor, cls, count, on,
@@ -122,6 +142,7 @@ def read_table(
         max_restarts=keys.whole("max_restarts", 0, 3),
         max_seconds=keys.seconds(),
         arguments={key: value for key, value in raw.items() if key not in RESERVED},
+        bounds=bounds,
     )  # fmt: skip
 
 
@@ -152,14 +173,22 @@ def _check_class(cls: type, where: str, problems: Problems) -> None:
     if run is None and not handlers(cls):
         text = f"{cls.__name__} has neither a message (a public `async def`) nor a run()"
         problems.add(where, text)
-    if run is not None and not (inspect.iscoroutinefunction(run) and _takes(run, 1)):
-        problems.add(where, f"{cls.__name__}.run must be `async def run(self)`")
+    _check_called(cls, where, problems)
     for name in dir(cls):
         if not name.startswith("_") and inspect.isasyncgenfunction(getattr(cls, name)):
             text = f"{cls.__name__}.{name} yields, but a message gives one answer; return a list"
             problems.add(where, text)
     for handler in handlers(cls).values():
         _check_handler(handler, where, problems)
+
+
+def _check_called(cls: type, where: str, problems: Problems) -> None:
+    for name, taken in CALLED.items():
+        method = getattr(cls, name, None)
+        sound = inspect.iscoroutinefunction(method) and _takes(method, len(taken))
+        if method is not None and not sound:
+            wanted = f"async def {name}({', '.join(taken)})"
+            problems.add(where, f"{cls.__name__}.{name} must be `{wanted}`")
 
 
 def _check_handler(handler: Handler, where: str, problems: Problems) -> None:

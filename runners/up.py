@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from tether.actors.clock import SystemClock
-from tether.runners.conductor import Audience, Conductor, Result
+from tether.runners.audience import Audience
+from tether.runners.conductor import Conductor, Result, Start
 from tether.runners.environment import child_environment
 from tether.runners.folder import RunFolder
 from tether.runners.members import Child, Member
 from tether.runners.metrics import MetricsFile
+from tether.runners.recorder import Recorder
 from tether.runners.sockets import SocketFolder
 from tether.runners.spec import Plan
 from tether.runners.summary import ActorRecord, summarise
@@ -23,60 +24,29 @@ from tether.runners.summary import ActorRecord, summarise
 EXIT = {"finished": 0, "stopped": 0, "failed": 1, "interrupted": 130}
 
 
-class Recorder:
-    """Writes down what a run reports, and passes it on to whoever shows it."""
-
-    def __init__(self, metrics: MetricsFile, show: Audience) -> None:
-        self.metrics = metrics
-        self.show = show
-        self.accuracy: float | None = None
-
-    def started(self, actor: str, pid: int) -> None:
-        """See an actor made."""
-        self.show.started(actor, pid)
-
-    def reported(
-        self, actor: str, t: float, step: int | None, metrics: Mapping[str, float]
-    ) -> None:
-        """Write a report down."""
-        self.metrics.append(t, actor, step, metrics)
-        self.accuracy = metrics.get("accuracy", self.accuracy)
-        self.show.reported(actor, t, step, metrics)
-
-    def traffic(self, actor: str, messages: int, bytes: int) -> None:  # noqa: A002 - the unit
-        """See what an actor has sent so far."""
-        self.metrics.flush()
-        self.show.traffic(actor, messages, bytes)
-
-    def ended(self, actor: str) -> None:
-        """See an actor's `run()` end."""
-        self.show.ended(actor)
-
-
 def children(
     plan: Plan, folder: RunFolder, addresses: Mapping[str, tuple[str, str]], run: str
-) -> list[Member]:
-    """Return the processes of this host's share of a plan, not yet started.
+) -> Callable[[str], Member]:
+    """Return what makes this host's processes by name, not yet started.
 
     `run` is the token all frames of the run bear.
     """
-    order = {
+    base = {
         "plan": plan.to_wire(),
         "addresses": dict(addresses),
         "run": run,
         "state": str(folder.states.path),
+        "checkpoints": str(folder.checkpoints.path),
         "logs": str(folder.logs),
     }
-    return [
-        Child(
-            name,
-            [spec.name for spec in specs],
-            {**order, "process": name},
-            folder.logs / f"{name if len(specs) > 1 else specs[0].name.replace('/', '-')}.log",
-            child_environment(specs),
-        )
-        for name, specs in plan.processes(plan.home).items()
-    ]
+    processes = plan.processes(plan.home)
+
+    def make(name: str) -> Member:
+        specs = processes[name]
+        log = name if len(specs) > 1 else specs[0].name.replace("/", "-")
+        return Child(name, base, folder.logs / f"{log}.log", child_environment(specs))
+
+    return make
 
 
 @dataclass(slots=True)
@@ -87,6 +57,7 @@ class Up:
     folder: RunFolder
     show: Audience
     duration: float | None = None
+    start: Start = field(default_factory=Start)
 
     async def run(self) -> Result:
         """Run it; whatever happens, no process and no socket file is left."""
@@ -96,13 +67,14 @@ class Up:
             metrics = MetricsFile(self.folder.path / "metrics.jsonl")
             stack.callback(metrics.close)
             stack.callback(self.folder.remove_agent)
-            self.folder.write_agent(os.getpid())
+            self.folder.write_agent()
             sockets = SocketFolder()
             stack.callback(sockets.remove)
-            recorder = Recorder(metrics, self.show)
+            recorder = Recorder(metrics, self.show, lambda: conductor.t)
             addresses = sockets.addresses(self.plan.processes(self.plan.home))
-            members = children(self.plan, self.folder, addresses, SystemClock().token())
-            conductor = Conductor(self.plan, members, recorder)
+            make = children(self.plan, self.folder, addresses, SystemClock().token())
+            conductor = Conductor(self.plan, make, recorder, start=self.start)
+            conductor.roster.remember = self.folder.remember
             result = await conducted(conductor, self.duration)
             self._keep(result, recorder)
         return result
@@ -111,18 +83,23 @@ class Up:
         """Bring to disk what is known of the run; a full disk is a reason, not a crash."""
         try:
             recorder.metrics.close()
-            self._summarise(result, recorder.accuracy)
+            self._summarise(result, recorder)
         except OSError as error:
             result.outcome = "failed"
             result.problems.append(f"the run's records could not be kept: {error}")
 
-    def _summarise(self, result: Result, accuracy: float | None) -> None:
+    def _summarise(self, result: Result, recorder: Recorder) -> None:
         summary = summarise(
             result.outcome,
             [cast("ActorRecord", record) for record in result.records.values()],
             seconds=result.seconds,
             reason="; ".join(filter(None, [result.reason, *result.problems])),
-            accuracy=accuracy,
+            accuracy=recorder.accuracy,
+            restarts=recorder.restarts,
+            gave_up=recorder.gave_up_on,
+            stalls=recorder.stalls,
+            membership=recorder.membership,
+            peaks=recorder.peaks,
         )
         summary.write(self.folder.path)
 

@@ -33,9 +33,15 @@ class RefTo:
 
 @dataclass(frozen=True, slots=True)
 class GroupOf:
-    """Handles on several actors, by name and in order."""
+    """Handles on several actors, by name and in order.
+
+    With `live_table` they are those of that table who are there at the time, without the actor
+    `without`; `names` are then all who may ever be.
+    """
 
     names: tuple[str, ...]
+    live_table: str = ""
+    without: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,8 @@ def value_to_wire(value: Value) -> Any:
             return ["dict", tree_to_wire(items)]
         case RefTo(name):
             return ["ref", name]
-        case GroupOf(names):
-            return ["group", list(names)]
+        case GroupOf(names, live_table, without):
+            return ["group", list(names), live_table, without]
         case Make(path, arguments, share, where):
             return ["make", path, tree_to_wire(arguments), share, where]
         case Special(kind, text):
@@ -92,8 +98,8 @@ def value_from_wire(data: Any) -> Value:
             return DictValue(tree_from_wire(items))
         case ["ref", name]:
             return RefTo(name)
-        case ["group", names]:
-            return GroupOf(tuple(names))
+        case ["group", names, live_table, without]:
+            return GroupOf(tuple(names), live_table, without)
         case ["make", path, arguments, share, where]:
             return Make(path, tree_from_wire(arguments), share, where)
         case ["path" | "device" | "enum" as kind, text]:

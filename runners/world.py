@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from tether.actors.clock import SystemClock
-from tether.actors.node import Node
+from tether.actors.frames import Origin
+from tether.actors.group import Group
 from tether.actors.zeromq import ZeroMQ
+from tether.runners.audience import Silence
 from tether.runners.conductor import Conductor, Result
 from tether.runners.folder import RunFolder
 from tether.runners.launch import refuse_what_is_not_here
 from tether.runners.linker import link
-from tether.runners.members import Here, Member
+from tether.runners.members import Here
 from tether.runners.process import OUTSIDE, Process, directory
 from tether.runners.sockets import SocketFolder
 from tether.runners.spec import Plan
@@ -48,12 +51,11 @@ class World:
         self.result: Result | None = None
         self._folder = Path(folder) if folder is not None else None
         self._sockets: SocketFolder | None = None
-        self._node: Node | None = None
+        self._process: Process | None = None
         self._told = False
 
     async def __aenter__(self) -> Self:
-        members = self._local() if self.kind == "local" else self._processes()
-        self._conductor = Conductor(self.plan, members, Silence())
+        self._conductor = self._local() if self.kind == "local" else self._processes()
         try:
             if not await self._conductor.start():
                 raise RuntimeError(f"the run could not start: {self._conductor.result.reason}")
@@ -78,14 +80,34 @@ class World:
 
         LookupError when there is none of this name, TypeError when it is of another class.
         """
-        if self._node is None:
-            raise RuntimeError("World.ref: the world is not open; use it inside `async with`")
         spec = self.plan.actor(name)
-        found = self._node.directory.actor_class(spec.name)
-        if not issubclass(found, cls):
-            raise TypeError(f"{spec.name} is a {found.__name__}, but a {cls.__name__} is wanted")
-        ref: T = self._node.ref(spec.name)
+        node = self._opened("ref").node
+        self._check(cls, node.directory.actor_class(spec.name), spec.name)
+        ref: T = node.ref(spec.name)
         return ref
+
+    def group(self, cls: type[T], table: str) -> Group[T]:
+        """Return a handle on all actors of a table; of one with bounds, on who is there each time.
+
+        LookupError when there is no such table, TypeError when it is of another class.
+        """
+        process = self._opened("group")
+        specs = self.plan.table(table)
+        if not specs:
+            raise LookupError(f"{self.plan.run.name} has no table [{table}]")
+        self._check(cls, process.node.directory.actor_class(specs[0].name), f"[{table}]")
+        if table in self.plan.bounds:
+            return process.group(table)
+        return Group([process.node.ref(spec.name) for spec in specs])
+
+    def _opened(self, what: str) -> Process:
+        if self._process is None:
+            raise RuntimeError(f"World.{what}: the world is not open; use it inside `async with`")
+        return self._process
+
+    def _check(self, cls: type, found: type, name: str) -> None:
+        if not issubclass(found, cls):
+            raise TypeError(f"{name} is a {found.__name__}, but a {cls.__name__} is wanted")
 
     async def finished(self) -> None:
         """Wait until every `run()` of an actor that is no service has ended.
@@ -105,27 +127,41 @@ class World:
             self._told = True
             raise RuntimeError(self._conductor.result.reason)
 
-    def _local(self) -> list[Member]:
-        places = directory(self.plan, dict.fromkeys(self.plan.processes(), OUTSIDE), OUTSIDE)
-        storage = self._run_folder().states if self._folder else None
+    def _local(self) -> Conductor:
+        here = tuple(replace(spec, process=OUTSIDE) for spec in self.plan)
+        plan = replace(self.plan, actors=here, hosts={})
+        plan = replace(plan, actors=tuple(replace(spec, host="") for spec in here))
+        folder = self._run_folder() if self._folder else None
         process = Process(
-            OUTSIDE, self.plan, self.plan.actors, places, "local", nobody_hears, storage=storage
+            Origin("local", OUTSIDE, 1),
+            plan,
+            directory(plan, {OUTSIDE: OUTSIDE}, OUTSIDE),
+            nobody_hears,
+            checkpoints=folder.checkpoints if folder else None,
+            final=folder.states if folder else None,
+            threads=max(spec.threads for spec in plan),
         )
-        self._node = process.node
-        return [Here(process)]
+        self._process = process
+        return Conductor(plan, lambda _: Here(process), Silence())
 
-    def _processes(self) -> list[Member]:
+    def _processes(self) -> Conductor:
         refuse_what_is_not_here(self.plan)
         self._sockets = SocketFolder()
-        processes = list(self.plan.processes())
-        addresses = self._sockets.addresses([OUTSIDE, *processes])
+        addresses = self._sockets.addresses([OUTSIDE, *self.plan.processes(self.plan.home)])
         run = SystemClock().token()
-        places = directory(self.plan, {name: name for name in processes}, OUTSIDE)
-        transport = ZeroMQ(OUTSIDE, 1, addresses)
-        outside = Process(OUTSIDE, self.plan, (), places, run, nobody_hears, transport=transport)
-        self._node = outside.node
-        others = children(self.plan, self._run_folder(), addresses, run)
-        return [Here(outside), *others]
+        outside = Process(
+            Origin(run, OUTSIDE, 1),
+            self.plan,
+            directory(self.plan, {spec.process: spec.process for spec in self.plan}, OUTSIDE),
+            nobody_hears,
+            transport=ZeroMQ(OUTSIDE, 1, addresses),
+        )
+        self._process = outside
+        folder = self._run_folder()
+        make = children(self.plan, folder, addresses, run)
+        conductor = Conductor(self.plan, make, Silence(), outside=Here(outside))
+        conductor.roster.remember = folder.remember
+        return conductor
 
     def _run_folder(self) -> RunFolder:
         path = self._folder or (self._sockets.path / "run" if self._sockets else None)
@@ -135,27 +171,9 @@ class World:
         try:
             self.result = await self._conductor.close()
         finally:
-            self._node = None
+            self._process = None
             if self._sockets is not None:
                 self._sockets.remove()
-
-
-class Silence:
-    """An audience that shows nothing."""
-
-    def started(self, actor: str, pid: int) -> None:
-        """See an actor made."""
-
-    def reported(
-        self, actor: str, t: float, step: int | None, metrics: Mapping[str, float]
-    ) -> None:
-        """See a report."""
-
-    def traffic(self, actor: str, messages: int, bytes: int) -> None:  # noqa: A002 - the unit
-        """See what an actor has sent so far."""
-
-    def ended(self, actor: str) -> None:
-        """See an actor's `run()` end."""
 
 
 def nobody_hears(*_said: Any) -> None:

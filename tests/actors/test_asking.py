@@ -77,3 +77,23 @@ async def test_cancelling_all_leaves_answers_as_they_are() -> None:
 
     assert waiting.cancelled()
     assert answer.result() == 1
+
+
+async def test_where_one_cannot_be_asked_those_before_it_are_cancelled() -> None:
+    started = asyncio.Event()
+    ended = asyncio.Event()
+
+    class Slow(Client):
+        async def update(self, w: int) -> int:
+            started.set()
+            await ended.wait()
+            return w
+
+    members = [Slow(), object()]
+
+    with pytest.raises(AttributeError, match="no attribute 'update'"):
+        ask_each(members, Client.update, (1,), {})
+    ended.set()
+    await asyncio.gather(Client().update(1))
+
+    assert not started.is_set()

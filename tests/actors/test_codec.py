@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgpack
 import numpy as np
@@ -14,8 +14,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tether.actors import codec
+from tether.actors import Group, codec
+from tether.actors.group import live_group, live_of
+from tether.actors.membership import Membership
 from tether.actors.message import Body, Part
+from tether.actors.ref import Office, make_ref
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,11 +178,64 @@ def ext(code: int, *content: Any) -> Body:
         (Body(b"\xc7\x01\x04a"), "a handle on a came where no handle can be made"),
         (ext(codec.ARRAY, "nonsense", [1], b"1"), "a body of .* is malformed: TypeError"),
         (ext(codec.INTEGER), "invalid literal for int"),
+        (ext(codec.GROUP, ["worker/0"], "worker", 3), "a handle on .* came where no handle can"),
     ],
 )
 def test_a_malformed_body_is_refused(body: Body, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         codec.decode(body, records=RECORDS)
+
+
+def nobody(_name: str) -> Any:
+    raise LookupError("a name was looked up")
+
+
+async def no_resize(_table: str, _size: int) -> None: ...
+
+
+def handle(name: str) -> Any:
+    return make_ref(name, cast("Office", None))
+
+
+def sent(without: str = "") -> tuple[Membership, Body]:
+    """Return a membership, and a live group of it on its way."""
+    membership = Membership({"worker": ("worker/0", "worker/1")})
+    return membership, codec.encode([live_group("worker", membership, handle, no_resize, without)])
+
+
+@pytest.mark.parametrize("without", ["", "worker/1"])
+def test_a_live_group_comes_out_live_where_its_membership_is(without: str) -> None:
+    membership, body = sent(without)
+
+    def group(table: str, without: str) -> Any:
+        return live_group(table, membership, handle, no_resize, without)
+
+    (arrived,) = codec.decode(body, ref=nobody, group=group)
+    membership.join("worker/2")
+
+    assert live_of(arrived) == ("worker", without)
+    members = ("worker/0", "worker/1", "worker/2")
+    assert list(arrived) == [handle(name) for name in members if name != without]
+
+
+def test_a_live_group_is_fixed_where_nobody_knows_its_membership() -> None:
+    membership, body = sent("worker/1")
+
+    (arrived,) = codec.decode(body, ref=handle)
+    membership.join("worker/2")
+
+    assert live_of(arrived) is None
+    assert list(arrived) == [handle("worker/0")]
+
+
+@pytest.mark.parametrize("names", [[], ["worker/1"], ["worker/1", "worker", "center"]])
+def test_a_fixed_group_stays_one_whatever_its_names(names: list[str]) -> None:
+    body = codec.encode(Group([handle(name) for name in names]))
+
+    arrived = codec.decode(body, ref=handle, group=lambda table, without: nobody(table))
+
+    assert live_of(arrived) is None
+    assert arrived == Group([handle(name) for name in names])
 
 
 @given(st.binary(max_size=100))

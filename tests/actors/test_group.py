@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.actors.conftest import World, until
-from tether.actors import Group, buffer, oneway
+from tether.actors import ActorGone, Group, QuorumMissed, buffer, oneway
+from tether.actors.group import live_group, live_of
+from tether.actors.membership import Membership
+from tether.actors.ref import make_ref
 
 
 class Client:
@@ -229,3 +236,224 @@ async def test_an_actor_draws_from_its_own_generator(world: World) -> None:
     again = await world.act(play, "script/1")
 
     assert drawn != again
+
+
+class Guest:
+    """A plain member that says its name, after something has changed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def say(self, change: Callable[[], None]) -> str:
+        change()
+        await asyncio.sleep(0)
+        change()
+        return self.name
+
+    async def leave(self, membership: Membership) -> str:
+        membership.leave("guest/1")
+        if self.name == "guest/1":
+            raise ActorGone("guest/1 left")
+        return self.name
+
+
+async def no_resize(table: str, size: int) -> None:
+    raise AssertionError(f"{table} was resized to {size}")
+
+
+def party(*indices: int, without: str = "") -> tuple[Membership, Group[Any]]:
+    """Return a membership of plain guests, and a live group that follows it."""
+    membership = Membership({"guest": tuple(f"guest/{index}" for index in indices)})
+    return membership, live_group("guest", membership, Guest, no_resize, without)
+
+
+def names(group: Group[Any]) -> list[str]:
+    return [guest.name for guest in group]
+
+
+def changing(membership: Membership, changes: list[int]) -> Callable[[], None]:
+    """Return what makes the next change each time: an index joins (0 and more) or leaves (-1)."""
+    steps: Iterator[int] = cycle(changes or [0])
+
+    def change() -> None:
+        step = next(steps)
+        if step >= 0:
+            membership.join(f"guest/{step}")
+        elif members := membership.members("guest"):
+            membership.leave(members[step % len(members)])
+
+    return change
+
+
+def test_a_live_group_follows_who_joins_and_who_leaves() -> None:
+    membership, group = party(0, 1)
+
+    membership.join("guest/2")
+    grown = names(group)
+    membership.leave("guest/0")
+
+    assert grown == ["guest/0", "guest/1", "guest/2"]
+    assert (names(group), len(group), group[0].name) == (["guest/1", "guest/2"], 2, "guest/1")
+    assert group[-1] in group
+
+
+def test_the_others_of_a_live_group_are_never_oneself() -> None:
+    membership, group = party(0, 1, without="guest/1")
+
+    membership.leave("guest/1")
+    membership.join("guest/1")
+
+    assert names(group) == ["guest/0"]
+
+
+def test_slices_and_samples_of_a_live_group_stay_as_they_were_drawn() -> None:
+    membership, group = party(0, 1, 2)
+    part, drawn = group[1:], group.sample(3)
+
+    membership.leave("guest/2")
+
+    assert names(part) == ["guest/1", "guest/2"]
+    assert sorted(names(drawn)) == ["guest/0", "guest/1", "guest/2"]
+    assert (live_of(part), live_of(drawn), live_of(group)) == (None, None, ("guest", ""))
+
+
+INDICES = st.lists(st.integers(0, 9), unique=True).map(sorted)
+CHANGES = st.lists(st.integers(-3, 9), max_size=8)
+
+
+@given(INDICES, CHANGES)
+def test_whatever_changes_during_a_map_it_asks_those_of_its_beginning(
+    indices: list[int], changes: list[int]
+) -> None:
+    membership, group = party(*indices)
+
+    answers = asyncio.run(group.map(Guest.say, changing(membership, changes)))
+
+    assert answers == [f"guest/{index}" for index in indices]
+
+
+@given(INDICES, CHANGES)
+def test_whatever_changes_during_a_stream_it_asks_those_of_its_beginning(
+    indices: list[int], changes: list[int]
+) -> None:
+    membership, group = party(*indices)
+    change = changing(membership, changes)
+
+    async def play() -> list[str]:
+        came = []
+        async for answer in group.stream(Guest.say, change):
+            change()
+            came.append(answer)
+        return came
+
+    assert sorted(asyncio.run(play())) == [f"guest/{index}" for index in indices]
+
+
+@given(INDICES.filter(bool), CHANGES, st.data())
+def test_whatever_changes_during_a_quorum_it_accounts_for_those_of_its_beginning(
+    indices: list[int], changes: list[int], data: st.DataObject
+) -> None:
+    membership, group = party(*indices)
+    size = data.draw(st.integers(1, len(indices)))
+    before = list(group)
+
+    answers = asyncio.run(group.first(size).map(Guest.say, changing(membership, changes)))
+
+    assert len(answers) == size
+    assert {*answers.members, *answers.missing} == set(before)
+
+
+@given(INDICES.filter(bool), CHANGES)
+def test_whatever_changes_between_them_each_draw_is_of_those_there(
+    indices: list[int], changes: list[int]
+) -> None:
+    membership, group = party(*indices)
+    change = changing(membership, changes)
+
+    for guest in group:
+        assert f"guest/{indices.pop(0)}" == guest.name
+        change()
+        present = membership.members("guest")
+        assert not present or group.random().name in present
+        assert sorted(names(group.sample(len(present)))) == sorted(present)
+
+    assert indices == []
+
+
+async def test_a_quorum_that_is_kept_asks_those_there_at_each_map() -> None:
+    membership, group = party(0, 1)
+    quorum = group.first(2)
+
+    membership.join("guest/2")
+    grown = await quorum.map(Guest.say, lambda: None)
+    membership.leave("guest/0")
+    membership.leave("guest/1")
+
+    assert len(grown.members) + len(grown.missing) == 3
+    with pytest.raises(QuorumMissed, match=r"Group\.first\(2\)\.map\(Guest\.say\): 0 of 1 ans"):
+        await quorum.map(Guest.say, lambda: None)
+
+
+async def test_a_member_that_leaves_during_a_call_is_a_failure_of_the_call() -> None:
+    membership, group = party(0, 1, 2)
+
+    with pytest.raises(ExceptionGroup, match=r"Group\.map\(Guest\.leave\): 1 of 3") as caught:
+        await group.map(Guest.leave, membership)
+
+    assert caught.group_contains(ActorGone, match="guest/1 left")
+    assert await group.map(Guest.leave, membership) == ["guest/0", "guest/2"]
+
+
+def test_a_live_group_equals_its_members_and_is_found_again_in_a_dict() -> None:
+    membership, group = party(0, 1)
+    kept = {group: "mine"}
+    equal_before = group == Group(list(group))
+
+    membership.leave("guest/1")
+
+    assert equal_before
+    assert group != Group([])
+    assert kept[group] == "mine"
+
+
+@pytest.mark.parametrize(("without", "title"), [("", "guest[*]"), ("guest/9", "guest[others]")])
+def test_a_live_group_shows_whom_it_follows(without: str, title: str) -> None:
+    _, group = party(0, without=without)
+
+    assert repr(group) == f"Group({title}: [{group[0]!r}])"
+
+
+async def test_a_live_group_is_brought_to_a_size() -> None:
+    membership = Membership({"guest": ("guest/0",)})
+
+    async def resize(table: str, size: int) -> None:
+        for index in range(size):
+            membership.join(f"{table}/{index}")
+
+    group = live_group("guest", membership, Guest, resize)
+    others = live_group("guest", membership, Guest, resize, without="guest/0")
+
+    await group.resize(3)
+    grown = names(group)
+    await others.resize(4)
+
+    assert grown == ["guest/0", "guest/1", "guest/2"]
+    assert names(others) == ["guest/1", "guest/2", "guest/3", "guest/4"]
+
+
+@pytest.mark.parametrize(
+    ("members", "tables"),
+    [
+        ([], "its table"),
+        ([Guest("guest/0")], "its table"),
+        ([make_ref("worker/1", None)], r"\[worker\]"),  # type: ignore[arg-type]
+        ([make_ref("worker/1", None), make_ref("peer/0", None)], r"\[worker\] and \[peer\]"),  # type: ignore[arg-type]
+    ],
+)
+async def test_a_fixed_group_says_how_it_would_be_live(members: list[Any], tables: str) -> None:
+    wanted = (
+        r"Group\.resize: this group is fixed; write count = \{ start = …, min = …, max = … \} in "
+    )
+
+    with pytest.raises(ValueError, match=f"{wanted}{tables}$"):
+        await Group(members).resize(2)

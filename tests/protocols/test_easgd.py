@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from tests.protocols.conftest import build
+from tether.actors import ActorGone
+from tether.actors.restoring import alone
+from tether.actors.state import dump, load
 from tether.protocols import easgd, easgd_paper
 from tether.protocols.easgd import Center, Worker
 from tether.protocols.learner import Learner, Supervised
@@ -198,17 +204,86 @@ async def test_a_restarted_worker_goes_on_from_its_clock_at_the_centers_x(
     center = Center(learner.x, alpha=0.5)
     first = Worker(center, learner, tau=2, steps=5, delta=0.5)
     await first.run()
-    state = deepcopy(first.state_dict())
+    second = Worker(center, regression(dropout=0.5, seed=4), tau=2, steps=5, delta=0.5)
 
-    second = Worker(center, regression(dropout=0.5, seed=4), tau=2, steps=9, delta=0.5)
-    second.load_state_dict(state)
+    with alone():
+        second.load_state_dict(deepcopy(first.state_dict()))
+    await second.run()
 
     assert second.t == 5
+    assert torch.equal(second.learner.x, center.x)
+    assert not torch.equal(first.learner.x, center.x)
     assert second.local.v is not None
     assert first.local.v is not None
     assert torch.equal(second.local.v, first.local.v)
     assert torch.equal(await second.learner.gradient(center.x), await learner.gradient(center.x))
-    assert "x" not in state["local"]["learner"]
+
+
+class Pair:
+    """A center and its one worker, as a wiring would make them."""
+
+    def __init__(self, mode: Any, learner: Learner, steps: int, tau: int, delta: float) -> None:
+        self.center = mode.Center(torch.zeros_like(learner.x) + 0.1, alpha=0.3)
+        self.worker = mode.Worker(self.center, learner, tau, steps, delta)
+
+    def saved(self) -> tuple[bytes, bytes]:
+        return dump(self.center.state_dict()), dump(self.worker.state_dict())
+
+    def restored(self, center: bytes, worker: bytes) -> None:
+        self.center.load_state_dict(load(center))
+        self.worker.load_state_dict(load(worker))
+
+
+@given(
+    mode=st.sampled_from([easgd, easgd_paper]),
+    tau=st.integers(1, 4),
+    delta=st.sampled_from([0.0, 0.9]),
+    momentum=st.sampled_from([0.0, 0.9]),
+    dropout=st.sampled_from([0.0, 0.5]),
+    before=st.integers(0, 13),
+    after=st.integers(0, 8),
+)
+async def test_a_worker_and_its_center_go_on_bit_for_bit_as_if_never_interrupted(
+    mode: Any, tau: int, delta: float, momentum: float, dropout: float, before: int, after: int
+) -> None:
+    def pair(steps: int, seed: int) -> Pair:
+        learner = build(momentum=momentum, dropout=dropout, seed=seed, extra=nn.BatchNorm1d(4))
+        return Pair(mode, learner, steps, tau, delta)
+
+    undisturbed, first = pair(before + after, seed=0), pair(before, seed=0)
+    resumed = pair(before + after, seed=5)
+    await undisturbed.worker.run()
+    await first.worker.run()
+
+    resumed.restored(*first.saved())
+    await resumed.worker.run()
+
+    assert torch.equal(resumed.worker.learner.x, undisturbed.worker.learner.x)
+    assert torch.equal(resumed.center.x, undisturbed.center.x)
+    assert resumed.saved() == undisturbed.saved()
+
+
+async def test_a_resumed_worker_whose_run_is_begun_again_pulls_the_centers_x(
+    regression: Regression,
+) -> None:
+    class Lost(Center):
+        async def exchange(self, x: Tensor) -> Tensor:
+            raise ActorGone("center/0 was killed")
+
+    first = Worker(Center(torch.zeros(26), alpha=0.5), regression(), tau=1, steps=3)
+    await first.run()
+    worker = Worker(Lost(torch.zeros(26), alpha=0.5), regression(), tau=1, steps=3)
+    worker.load_state_dict(first.state_dict())
+    worker.t = 2
+    with pytest.raises(ActorGone, match="center/0 was killed"):
+        await worker.run()
+    kept = worker.learner.x.clone()
+
+    worker.center, worker.steps = Center(torch.ones(26), alpha=0.5), 2
+    await worker.run()
+
+    assert torch.equal(kept, first.learner.x)
+    assert worker.learner.x.tolist() == [1.0] * 26
 
 
 def start() -> Tensor:
@@ -295,9 +370,16 @@ async def test_a_restarted_center_goes_on_from_its_checkpoint() -> None:
     center, other = Center(torch.zeros(2), alpha=0.5), Center(torch.zeros(2), alpha=0.5)
     await center.exchange(torch.ones(2))
 
-    other.load_state_dict(center.state_dict())
+    other.load_state_dict(load(dump(center.state_dict())))
 
     assert other.x.tolist() == [0.5, 0.5]
+
+
+def test_a_center_of_another_size_is_refused() -> None:
+    center = Center(torch.zeros(2), alpha=0.5)
+
+    with pytest.raises(ValueError, match=r"x: a checkpoint of shape \(1,\), float32 came"):
+        center.load_state_dict({"x": torch.ones(1)})
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])

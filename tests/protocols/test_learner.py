@@ -14,6 +14,7 @@ from tether.actors.cell import Cell, Desk
 from tether.actors.clock import SystemClock
 from tether.actors.context import Acting, acting
 from tether.actors.memory import Pool
+from tether.actors.restoring import alone
 from tether.protocols.learner import Learner, Supervised
 
 Regression = Callable[..., Supervised]
@@ -268,9 +269,52 @@ def test_a_state_of_another_model_is_refused(regression: Regression) -> None:
     state = regression().state_dict()
 
     with pytest.raises(
-        ValueError, match=r"x does not fit: it is torch.float32 of shape \(26,\) .*\(2,\)"
+        ValueError, match=r"x: a checkpoint of shape \(26,\), float32 came, but shape \(2,\)"
     ):
         quadratic(1.0, 1.0).load_state_dict(state)
+
+
+async def test_who_comes_back_alone_keeps_its_x_and_goes_on_with_the_rest(
+    regression: Regression,
+) -> None:
+    learner, other = regression(dropout=0.5), regression(dropout=0.5, seed=3)
+    await learner.step()
+    before = other.x.clone()
+
+    with alone():
+        other.load_state_dict(learner.state_dict())
+
+    assert not other.resumed
+    assert torch.equal(other.x, before)
+    assert torch.equal(await other.gradient(at=learner.x), await learner.gradient())
+
+
+async def given() -> Tensor:
+    return torch.tensor([7.0, 7.0])
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+async def test_it_begins_at_the_x_it_is_given_unless_it_has_just_come_back_with_its_own(
+    resumed: bool,
+) -> None:
+    learner = quadratic(1.0, -1.0)
+    if resumed:
+        learner.load_state_dict(quadratic(3.0, 5.0).state_dict())
+
+    await learner.begin(given)
+
+    assert learner.x.tolist() == ([3.0, 5.0] if resumed else [7.0, 7.0])
+    assert not learner.resumed
+
+
+async def test_it_begins_at_its_own_x_once_only() -> None:
+    learner = quadratic(1.0, -1.0)
+    learner.load_state_dict(quadratic(3.0, 5.0).state_dict())
+
+    for _ in range(2):
+        await learner.begin(given)
+
+    assert learner.x.tolist() == [7.0, 7.0]
 
 
 async def test_learners_in_one_process_do_not_share_draws(regression: Regression) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tether.actors.restoring import alone
 from tether.protocols.learner import Learner, Supervised
 from tether.protocols.momentum import Nesterov
 
@@ -59,18 +60,52 @@ async def test_a_velocity_of_delta_zero_changes_no_bit(regression: Regression) -
     assert torch.equal(one.learner.x, other.learner.x)
 
 
-async def test_it_resumes_bit_for_bit_where_x_is_the_same(regression: Regression) -> None:
+async def test_it_resumes_bit_for_bit(regression: Regression) -> None:
     one, other = Nesterov(regression(), 0.5), Nesterov(regression(seed=1), 0.5)
     for _ in range(7):
         await one.step(await one.gradient())
 
     other.load_state_dict(deepcopy(one.state_dict()))
-    await other.learner.apply(Tensor.copy_, one.learner.x)
 
     for _ in range(7):
         for local in (one, other):
             await local.step(await local.gradient())
     assert torch.equal(one.learner.x, other.learner.x)
+
+
+async def test_alone_it_goes_on_at_whatever_x_is(regression: Regression) -> None:
+    one, other = Nesterov(regression(), 0.5), Nesterov(regression(seed=1), 0.5)
+    start = other.learner.x.clone()
+    for _ in range(3):
+        await one.step(await one.gradient())
+
+    with alone():
+        other.load_state_dict(deepcopy(one.state_dict()))
+
+    assert torch.equal(other.learner.x, start)
+    assert one.v is not None
+    assert other.v is not None
+    assert torch.equal(other.v, one.v)
+
+
+@pytest.mark.parametrize(("before", "now"), [(0.0, 0.5), (0.5, 0.0)])
+async def test_momentum_that_is_new_begins_at_zero(
+    regression: Regression, before: float, now: float
+) -> None:
+    one, other = Nesterov(regression(), before), Nesterov(regression(), now)
+    await one.step(await one.gradient())
+
+    other.load_state_dict(one.state_dict())
+
+    assert torch.equal(other.learner.x, one.learner.x)
+    assert other.v is None or not other.v.any()
+
+
+def test_a_velocity_of_another_model_is_refused(regression: Regression) -> None:
+    local = Nesterov(regression(), 0.5)
+
+    with pytest.raises(ValueError, match=r"v: a checkpoint of shape \(1,\), float32 came"):
+        local.load_state_dict(local.state_dict() | {"v": torch.zeros(1)})
 
 
 @pytest.mark.parametrize("delta", [-0.5, 1.0])

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from tether.actors.group import Group
+from tether.actors.group import Group, live_group, live_of
+from tether.actors.membership import Membership
 from tether.actors.ref import Ref
 from tether.runners.build import build
 from tether.runners.linker import link
-from tether.runners.spec import Plan
+from tether.runners.spec import GroupOf, Plan
 
 
 class Rule(Enum):
@@ -90,7 +91,18 @@ def plan_of(width: int = 4) -> Plan:
 
 def built(plan: Plan, name: str, shared: dict[str, Any] | None = None) -> Any:
     shared = {} if shared is None else shared
-    return build(plan.actor(name), lambda name: f"ref {name}", Group, shared, plan.objects)
+    return build(plan.actor(name), lambda name: f"ref {name}", group, shared, plan.objects)
+
+
+def group(of: GroupOf) -> Group[Any]:
+    if not of.live_table:
+        return Group(of.names)
+    membership = Membership({of.live_table: of.names[:1]})
+    return live_group(of.live_table, membership, str, no_resize, of.without)
+
+
+async def no_resize(table: str, size: int) -> None:
+    raise AssertionError(f"{table} was resized to {size}")
 
 
 def test_an_actor_gets_handles_and_converted_values() -> None:
@@ -103,6 +115,22 @@ def test_an_actor_gets_handles_and_converted_values() -> None:
     assert worker.folder == Path("a/b")
     assert worker.weights == [1.0, 2.0]
     assert [type(weight) for weight in worker.weights] == [float, float]
+
+
+def test_a_group_is_built_of_what_the_wiring_says_of_it() -> None:
+    class Peer:
+        def __init__(self, all: Group[Peer], others: Group[Peer]) -> None:  # noqa: A002
+            self.all, self.others = all, others
+
+        async def run(self) -> None: ...
+
+    count = {"start": 1, "min": 1, "max": 3}
+    tables = {"peer": {"actor": Peer, "count": count, "all": "@peer[*]", "others": "@peer[others]"}}
+
+    peer = built(link(tables, Path(), name="wiring", importable=False), "peer/2")
+
+    assert (live_of(peer.all), live_of(peer.others)) == (("peer", ""), ("peer", "peer/2"))
+    assert list(peer.all) == ["peer/0"]
 
 
 def test_a_device_is_torch_s_own() -> None:

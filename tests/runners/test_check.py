@@ -32,6 +32,17 @@ def test_a_sound_wiring_is_summed_up(tmp_path: Path) -> None:
     )
 
 
+def test_a_live_wiring_is_summed_up_with_what_it_may_come_to(tmp_path: Path) -> None:
+    path = wiring(tmp_path, TASK, WIRING + "count = { start = 1, min = 1, max = 3 }\n")
+
+    code, text = checked(path)
+
+    assert (code, text) == (
+        0,
+        "wiring.toml: ok, 1 actor in 1 process on this machine, 3 actors in 3 processes at most",
+    )
+
+
 def test_nothing_is_imported_into_the_command_s_own_process(tmp_path: Path) -> None:
     path = wiring(tmp_path, TASK)
 

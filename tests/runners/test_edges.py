@@ -69,3 +69,13 @@ def test_more_under_way_than_memory_is_a_sentence() -> None:
         "to host a, which has 100 MiB of memory"
     )
     assert overcommitted(plan, 0, "b") == []
+
+
+def test_a_live_table_is_counted_with_all_who_may_join() -> None:
+    plan = linked(
+        '[peer]\nactor = "pieces:Peer"\ncount = { start = 1, min = 1, max = 4 }\n'
+        'others = "@peer[others]"\n'
+    )
+
+    assert edges(plan) == [Edge("peer", "peer", "others", "ipc", 12)]
+    assert bounds(plan) == ["[peer] 3 peers × 64 MiB = 192 MiB at most under way to each"]

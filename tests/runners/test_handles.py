@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pytest
@@ -13,6 +14,7 @@ from tether.runners.imports import Imports
 from tether.runners.problems import Problems, Where, WiringError
 from tether.runners.references import Reference, Seat
 from tether.runners.scene import Scene
+from tether.runners.spec import Bounds
 from tether.runners.values import GroupOf, RefTo
 
 WHERE = Where("peer", ("x",))
@@ -92,3 +94,29 @@ def test_only_arrays_of_references_alone_are_groups() -> None:
     assert not names_all(["@a", "b"])
     assert not names_all(["@@a"])
     assert not names_all([])
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (["@peer[*]"], GroupOf(("peer/0", "peer/1", "peer/2"), "peer")),
+        (["@peer[others]"], GroupOf(("peer/0", "peer/1"), "peer", "peer/2")),
+        (["@peer[0]", "@lost"], GroupOf(("peer/0", "lost/0"))),
+    ],
+)
+def test_a_group_of_a_whole_live_table_follows_it(raw: list[str], value: GroupOf) -> None:
+    here = replace(scene(), seat=Seat("peer", 2, {"peer": Bounds(3, 1, 3)}))
+
+    found = group(raw, Group[Peer], WHERE, here)
+
+    assert found == value
+    assert len(here.problems) == 0
+
+
+def test_a_group_that_follows_a_table_stands_alone() -> None:
+    here = replace(scene(), seat=Seat("peer", 2, {"peer": Bounds(3, 1, 3)}))
+
+    group(["@lost", "@peer[others]"], Group[Peer], WHERE, here)
+
+    with pytest.raises(WiringError, match=r"a group that follows \[peer\] cannot have others; wri"):
+        here.problems.check()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import pytest
+
 from tether.runners.hosts import read_hosts, read_run
 from tether.runners.problems import Problems
 from tether.runners.spec import MIB, RunSpec
@@ -34,3 +36,24 @@ def test_every_key_of_run_can_be_given() -> None:
     assert not len(problems)
     assert (run.name, run.seed, run.beat, run.lost) == ("mine", 7, 2.0, 90.0)
     assert isinstance(run.beat, float)
+
+
+@pytest.mark.parametrize(("given", "seconds"), [(0, 0.0), (2.5, 2.5), (None, 10.0)])
+def test_checkpoints_may_be_left_out_by_a_zero(given: float | None, seconds: float) -> None:
+    problems = Problems()
+
+    run = read_run({} if given is None else {"checkpoint": given}, "easgd", problems)
+
+    assert not len(problems)
+    assert run.checkpoint == seconds
+
+
+@pytest.mark.parametrize("key", ["beat", "stall", "checkpoint"])
+@pytest.mark.parametrize("value", [-1, True, "1", float("nan")])
+def test_times_are_numbers_of_seconds(key: str, value: object) -> None:
+    problems = Problems()
+
+    run = read_run({key: value}, "easgd", problems)
+
+    assert len(problems) == 1
+    assert run == RunSpec("easgd")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tether.runners.metrics import MetricsFile, Report, curves, reports
+from tether.runners.metrics import TAIL, MetricsFile, Report, curves, reports
 
 names = st.text(st.characters(codec="utf-8"), min_size=1).filter(
     lambda name: name not in ("t", "actor", "step")
@@ -80,6 +80,55 @@ def test_a_file_of_nothing_but_a_torn_line_becomes_empty(path: Path) -> None:
     write(path)
 
     assert path.read_bytes() == b""
+
+
+def test_a_new_file_has_no_time_to_go_on_from(path: Path) -> None:
+    with MetricsFile(path) as file:
+        assert file.last_t == 0.0
+
+
+@given(st.lists(times, min_size=1, max_size=5))
+def test_the_time_goes_on_from_the_latest_of_the_last_reports(
+    tmp_path_factory: pytest.TempPathFactory, said: list[float]
+) -> None:
+    path = write(
+        tmp_path_factory.mktemp("run") / "metrics.jsonl",
+        *(Report(t, f"worker/{k}", k) for k, t in enumerate(said)),
+    )
+
+    with MetricsFile(path) as file:
+        assert file.last_t == max(said)
+
+
+def test_the_time_goes_on_from_the_last_whole_line(path: Path) -> None:
+    write(path, Report(1.0, "worker/0", 1), Report(2.0, "worker/0", 2))
+    path.write_text(path.read_text() + '{"t": 99.0, "act')
+
+    with MetricsFile(path) as file:
+        assert file.last_t == 2.0
+
+
+@pytest.mark.parametrize("size", [TAIL - 100, TAIL, 5 * TAIL])
+def test_the_time_goes_on_after_a_line_of_any_length(path: Path, size: int) -> None:
+    write(path, Report(1.0, "worker/0", 1), Report(2.0, "a" * size, 2))
+
+    with MetricsFile(path) as file:
+        assert file.last_t == 2.0
+
+
+def test_only_the_end_of_a_long_file_is_read_for_its_time(path: Path) -> None:
+    path.write_text("no report\n" * TAIL)
+    path.write_text(path.read_text() + '{"t": 1.5, "actor": "a"}\n' * TAIL)
+
+    with MetricsFile(path) as file:
+        assert file.last_t == 1.5
+
+
+def test_a_run_does_not_go_on_from_what_is_no_report(path: Path) -> None:
+    path.write_text("no report\n")
+
+    with pytest.raises(ValueError, match=r"metrics.jsonl, among its last lines: .* is no report"):
+        MetricsFile(path)
 
 
 def test_flushed_lines_can_be_read_while_the_file_is_open(path: Path) -> None:

@@ -91,6 +91,21 @@ def test_an_argument_over_two_transports_is_one_arrow_that_counts_both() -> None
     assert "│ a/gpu0 b/gpu0 │" in text
 
 
+def test_a_live_table_says_how_many_start_and_between_how_many_there_are() -> None:
+    text = drawn(
+        '[peer]\nactor = "pieces:Peer"\ncount = { start = 2, min = 1, max = 4 }\n'
+        'others = "@peer[others]"\n'
+    )
+
+    assert text == lines("""
+        ┌───────────────┐
+        │ peer ×2 (1\N{EN DASH}4) ├─ others ×3 · ipc ──┐
+        │ pieces:Peer   │◀───────────────────┘
+        │ cpu ×4        │
+        └───────────────┘
+""")
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(["", '"@t0[*]"', '"@t1[*]"', '"@t2[*]"']), min_size=3, max_size=3))
 def test_every_reference_is_an_arrow_with_one_head(targets: list[str]) -> None:

@@ -71,6 +71,43 @@ def test_beside_a_gpu_is_on_that_gpu() -> None:
     assert [(spec.device, spec.gpu) for spec in plan] == [("cuda:0", 2), ("cuda:0", 2)]
 
 
+LIVE = "count = { start = 2, min = 2, max = 5 }"
+
+
+def test_whoever_joins_later_has_a_process_or_shares_one() -> None:
+    apart = linked(table("worker", "count = { start = 1, min = 1, max = 18 }"))
+    shared = linked(table("worker", LIVE + "\nprocesses = 2"))
+
+    assert processes(apart, "worker") == [f"worker-{index % 16}" for index in range(18)]
+    assert processes(shared, "worker") == [f"worker-{index % 2}" for index in range(5)]
+
+
+def test_places_of_a_live_table_are_dealt_round_robin_to_all_who_may_join() -> None:
+    keys = 'on = ["a", "b"]\ncount = { start = 3, min = 1, max = 4 }'
+
+    plan = linked(HOSTS + table("worker", keys))
+
+    assert [spec.host for spec in plan] == ["a", "b", "a", "b"]
+    assert [spec.host for spec in plan.starting()] == ["a", "b", "a"]
+
+
+def test_a_fixed_table_lives_beside_those_of_a_live_one_who_are_always_there() -> None:
+    plan = linked(table("worker", LIVE) + table("probe", 'beside = "worker"\ncount = 3'))
+
+    assert processes(plan, "probe") == ["worker-0", "worker-1", "worker-0"]
+
+
+def test_a_live_table_lives_beside_a_fixed_one_or_one_that_is_as_live() -> None:
+    plan = linked(
+        table("worker", "count = 2")
+        + table("probe", f'beside = "worker"\n{LIVE}')
+        + table("trainer", f'beside = "probe"\n{LIVE}')
+    )
+
+    wanted = ["worker-0", "worker-1", "worker-0", "worker-1", "worker-0"]
+    assert processes(plan, "probe") == processes(plan, "trainer") == wanted
+
+
 @settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 40))
 def test_a_process_has_one_place_and_a_table_a_bounded_number_of_them(

@@ -6,13 +6,17 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from tether.runners.metrics import MetricsFile
-from tether.runners.plot import plot
+from tether.runners.curves import of
+from tether.runners.metrics import MetricsFile, curves
+from tether.runners.plot import _main_metric, _values, plot
 
 BOLD = (0xD5, 0x5E, 0x00)
+BACK = (0xB5, 0x00, 0x5B)
 
 
 class Run:
@@ -59,6 +63,78 @@ def test_accuracy_makes_it_a_figure_of_two_by_two(run: Run) -> None:
     assert not before
     assert run.shows(BOLD)
     assert run.shape() == (1440, 980)
+
+
+def test_a_restart_is_marked_where_the_loss_is(run: Run) -> None:
+    run.train()
+    before = run.shows(BACK)
+
+    run.report("worker/1", 10.5, 10, rolled_back=14, rolled_back_steps=9, incarnation=2)
+
+    assert not before
+    assert run.shows(BACK)
+    assert run.shape() == (2160, 520)
+
+
+def test_a_restart_of_an_actor_without_steps_is_marked_in_time(run: Run) -> None:
+    run.train()
+
+    run.report("center/0", 5.0, None, rolled_back=14, rolled_back_steps=0, incarnation=2)
+
+    assert run.shows(BACK)
+
+
+def test_a_loss_over_steps_never_goes_back(run: Run) -> None:
+    run.train(workers=1)
+    run.report("worker/0", 10.5, 10, rolled_back=14, rolled_back_steps=10, incarnation=2)
+    for step in range(11, 31):
+        run.report("worker/0", step / 2 + 5, step, loss=2.0 / step)
+    found = of(curves(run.path / "metrics.jsonl"), "loss")
+    axes = Figure().subplots()
+
+    _values(axes, found, [], "loss", "step")
+
+    (line,) = axes.get_lines()
+    assert np.asarray(line.get_xdata()).tolist() == [float(step) for step in range(1, 31)]
+
+
+def test_a_loss_over_time_keeps_what_was_rolled_back(run: Run) -> None:
+    run.train(workers=1)
+    run.report("worker/0", 11.0, 11, loss=2.0 / 11)
+    found = of(curves(run.path / "metrics.jsonl"), "loss")
+    axes = Figure().subplots()
+
+    _values(axes, found, [], "loss", "t")
+
+    (line,) = axes.get_lines()
+    assert len(np.asarray(line.get_xdata())) == 21
+
+
+def test_an_actor_without_steps_has_no_line_over_steps(run: Run) -> None:
+    run.train(workers=1)
+    run.report("server/0", 1.0, None, loss=1.0)
+    found = of(curves(run.path / "metrics.jsonl"), "loss")
+    axes = Figure().subplots()
+
+    _values(axes, found, [], "loss", "step")
+
+    assert [line.get_label() for line in axes.get_lines()] == ["worker"]
+
+
+def test_what_is_written_of_a_restart_is_no_metric_to_draw(run: Run) -> None:
+    run.report("center/0", 1.0, None, rolled_back=14, rolled_back_steps=0, incarnation=2)
+
+    with pytest.raises(ValueError, match="no actor has reported a metric, so there is nothing"):
+        plot(run.path)
+
+
+def test_the_metric_most_actors_report_is_none_of_a_restart(run: Run) -> None:
+    run.report("agent/0", 1.0, 1, score=1.0)
+    for index in range(3):
+        run.report(f"agent/{index}", 2.0, 1, rolled_back=1, rolled_back_steps=1, incarnation=2)
+    found = curves(run.path / "metrics.jsonl")
+
+    assert _main_metric(found) == "score"
 
 
 def test_exchanges_are_drawn_as_a_rate_and_not_as_a_value(run: Run) -> None:

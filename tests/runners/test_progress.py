@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
-from tether.runners.progress import Progress, Rate, Row
+from tether.runners.progress import Progress
+from tether.runners.restart import Restart
 
+BACK = Restart(7.0, "worker/2", 2, "killed", 0.3, "worker-2.7.safetensors", 120, 14, 9)
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 
 
@@ -146,48 +145,140 @@ def test_a_long_run_shows_its_hours(log: Screen) -> None:
     assert progress.line().startswith("easgd 1:02:03  0/0 actors")
 
 
-def test_a_loss_is_smoothed_and_comes_back_from_not_being_a_number() -> None:
-    row = Row("worker/0")
+def test_what_befalls_an_actor_is_a_line_of_a_log_at_once(log: Screen) -> None:
+    progress = log.progress()
 
-    for loss in (1.0, 2.0, math.nan, 0.5):
-        row.take(0.0, 1, {"loss": loss})
+    progress.down("worker/2", "its process was killed by SIGKILL", 0.1)
+    progress.bereaved("worker/1", "center/0 died", 0.05)
+    progress.restarted(BACK)
+    progress.gave_up("worker/3", "3 restarts in 60 s were not enough")
+    progress.joined("worker/4")
+    progress.left("worker/4")
+    progress.stalled("center/0: Center.block has held the event loop for 1.2 s", 1.2)
 
-    assert row.loss == 0.5
-
-
-def test_a_smoothed_loss_moves_a_tenth_of_the_way() -> None:
-    row = Row("worker/0")
-
-    row.take(0.0, 1, {"loss": 1.0})
-    row.take(0.0, 2, {"loss": 2.0})
-
-    assert row.loss == pytest.approx(1.1)
-
-
-def test_a_total_that_shrinks_is_a_fresh_start() -> None:
-    rate = Rate()
-
-    for t, total in ((0.0, 100.0), (1.0, 200.0), (2.0, 0.0), (3.0, 5.0)):
-        rate.add(t, total)
-
-    assert rate.per_second == 5.0
+    assert log.text.splitlines() == [
+        "worker/2 died: its process was killed by SIGKILL; restarting in 0.1 s",
+        "worker/1 has lost another: center/0 died; its run() begins again in 0.05 s",
+        (
+            "worker/2 is back, incarnation 2, from checkpoint worker-2.7 (step 120): "
+            "14 messages and 9 steps rolled back"
+        ),
+        "worker/3 is given up: 3 restarts in 60 s were not enough",
+        "worker/4 joined",
+        "worker/4 left",
+        "center/0: Center.block has held the event loop for 1.2 s",
+    ]
 
 
-def test_a_rate_forgets_what_is_older_than_ten_seconds() -> None:
-    rate = Rate()
+def test_what_ails_an_actor_is_told_when_it_begins_and_when_it_is_over(log: Screen) -> None:
+    progress = log.progress()
 
-    for t in range(30):
-        rate.add(float(t), 100.0 * min(t, 15))
+    for second in range(3):
+        log.now = float(second)
+        progress.unreachable("worker/0", f"silent for {5 + second} s")
+    progress.reachable("worker/0")
+    progress.reachable("worker/0")
 
-    assert rate.per_second == 0.0
+    assert log.text.splitlines() == [
+        "worker/0 is unreachable: silent for 5 s",
+        "worker/0 is no longer unreachable",
+    ]
 
 
-@given(st.integers(1, 1000), st.lists(st.integers(1, 10), min_size=2, max_size=50))
-def test_a_steady_growth_is_its_rate(growth: int, pauses: list[int]) -> None:
-    rate, t = Rate(), 0
+def test_what_hangs_is_told_without_naming_the_actor_twice(log: Screen) -> None:
+    progress = log.progress()
 
-    for pause in pauses:
-        t += pause
-        rate.add(float(t), float(growth * t))
+    progress.hung("center/0", "center/0: Center.block has held the event loop for 30.0 s")
+    progress.slow("worker/0", "no step for 43 s, usually 0.2 s")
+    progress.hung("worker/1", "")
 
-    assert rate.per_second == growth
+    assert log.text.splitlines() == [
+        "center/0 is hung: Center.block has held the event loop for 30.0 s",
+        "worker/0 is slow: no step for 43 s, usually 0.2 s",
+        "worker/1 is hung",
+    ]
+
+
+def test_a_reason_of_many_lines_is_one_line_of_a_log(log: Screen) -> None:
+    log.progress().down("worker/0", "ValueError: shapes differ:\n  (3,)\n  (4,)", 2.34)
+
+    assert log.text == (
+        "worker/0 died: ValueError: shapes differ: (3,) (4,); restarting in 2.3 s\n"
+    )
+
+
+def test_the_line_of_a_log_counts_what_is_wrong(log: Screen) -> None:
+    progress = log.progress()
+    for index in range(6):
+        progress.started(f"worker/{index}", index)
+    before = progress.line()
+
+    progress.restarted(BACK)
+    progress.down("worker/0", "killed", 1.0)
+    progress.down("worker/1", "killed", 1.0)
+    progress.unreachable("worker/2", "")
+    progress.gave_up("worker/3", "")
+    progress.queues("worker/4", 12, 3)
+    progress.left("worker/5")
+
+    assert before == "easgd 0:00  6/6 actors  0.0 messages/s  0.0 MB/s"
+    assert progress.line() == (
+        "easgd 0:00  2/5 actors  2 down, 1 given up, 1 unreachable, 1 restart  "
+        "0.0 messages/s  0.0 MB/s  12 waiting  3 held"
+    )
+
+
+def test_a_dead_actor_is_counted_down_to_its_restart(terminal: Screen) -> None:
+    with terminal.progress() as progress:
+        progress.started("worker/2", 4711)
+        progress.down("worker/2", "killed", 2.0)
+        terminal.now = 0.3
+        progress.tick()
+        waiting = terminal.row("worker/2")
+        terminal.now = 2.5
+        progress.tick()
+        due = terminal.row("worker/2")
+        progress.restarted(BACK)
+        progress.started("worker/2", 4712)
+
+    assert waiting == "worker/2 restarting in 2 s 4711"
+    assert due == "worker/2 restarting 4711"
+    assert terminal.row("worker/2") == "worker/2 4712 1"
+
+
+def test_events_are_no_lines_of_a_terminal(terminal: Screen) -> None:
+    with terminal.progress() as progress:
+        progress.down("worker/0", "its process was killed by SIGKILL", 0.1)
+
+    assert "SIGKILL" not in terminal.text
+
+
+def test_queues_have_columns_from_when_there_are_any(terminal: Screen) -> None:
+    with terminal.progress() as progress:
+        progress.started("center/0", 7)
+        progress.queues("center/0", 0, 0)
+        terminal.now = 1.0
+        progress.queues("center/0", 31, 0)
+        full = terminal.row("center/0")
+        terminal.now = 2.0
+        progress.queues("center/0", 0, 0)
+
+    assert full == "center/0 7 31"
+    assert terminal.row("center/0") == "center/0 7"
+    assert terminal.row("actor").endswith("MB/s queue")
+
+
+def test_a_member_that_comes_back_is_shown_as_starting_and_then_as_running(log: Screen) -> None:
+    progress = log.progress()
+    progress.started("worker/0", 1)
+    progress.left("worker/0")
+    gone = progress.line()
+
+    progress.joined("worker/0")
+    joined = progress.line()
+    progress.started("worker/0", 2)
+    progress.joined("worker/0")
+
+    assert "0/0 actors" in gone
+    assert "0/1 actors" in joined
+    assert "1/1 actors" in progress.line()

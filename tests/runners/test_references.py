@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tether.runners.problems import Problems, Where
-from tether.runners.references import Reference, Seat, Word, indices, parse, resolve
+from tether.runners.references import Reference, Seat, Word, indices, parse, resolve, unsteady
+from tether.runners.spec import Bounds
 
 COUNTS = st.integers(1, 50)
 WHERE = Where("worker", ("peers",))
@@ -101,3 +102,44 @@ def test_a_reference_that_chooses_nobody_returns_none_and_is_reported() -> None:
 
     assert names is None
     assert len(problems) == 1
+
+
+LIVE = {"worker": Bounds(start=4, min=2, max=6), "center": Bounds(start=1, min=1, max=1)}
+
+
+@pytest.mark.parametrize(
+    ("text", "steady"),
+    [
+        ("@worker", False),
+        ("@worker[0]", True),
+        ("@worker[1]", True),
+        ("@worker[2]", False),
+        ("@worker[9]", False),
+        ("@worker[=]", False),
+        ("@worker[+1]", False),
+        ("@worker[-1]", False),
+        ("@worker[*]", True),
+        ("@worker[others]", True),
+        ("@me", True),
+        ("@center", True),
+        ("@center[=]", True),
+    ],
+)
+def test_a_reference_to_a_live_table_names_only_who_is_always_there(
+    text: str, steady: bool
+) -> None:
+    problems = Problems()
+    reference = parse(text)
+    assert isinstance(reference, Reference)
+
+    seat = Seat("worker", 3, LIVE)
+    names = resolve(reference, seat, {"worker": 6, "center": 1}, WHERE, problems)
+
+    assert (names is not None) == steady == (not len(problems))
+
+
+@given(st.integers(1, 8), st.integers(0, 8), st.integers(0, 20))
+def test_an_index_below_the_least_number_is_steady(least: int, more: int, index: int) -> None:
+    fault = unsteady(Reference("worker", str(index)), Bounds(least, least, least + more))
+
+    assert bool(fault) == (more > 0 and index >= least)

@@ -51,6 +51,14 @@ def test_actors_of_a_table_that_asks_for_processes_may_share() -> None:
     assert len(plan.processes()) == 2
 
 
+def test_a_live_table_may_share_in_the_processes_it_asks_for() -> None:
+    live = "count = { start = 1, min = 1, max = 4 }"
+
+    plan = linked(f"{CENTER}{live}\nprocesses = 2\nx = {SHARED}\n")
+
+    assert len(plan.starting().processes()) == 1
+
+
 def test_sharing_across_processes_is_refused() -> None:
     text = (
         f"{CENTER}processes = 1\nx = {SHARED}\n"

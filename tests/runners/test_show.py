@@ -56,3 +56,9 @@ def test_the_table_has_a_line_an_actor() -> None:
         "center/1",
         "center/2",
     ]
+
+
+def test_who_may_join_later_has_a_line_that_says_so() -> None:
+    plan = linked('[center]\nactor = "pieces:Center"\ncount = { start = 1, min = 1, max = 2 }\n')
+
+    assert [row(spec)[0] for spec in plan] == ["center/0", "center/1 (later)"]

@@ -9,7 +9,7 @@ import msgpack
 import pytest
 
 from tether.runners.linker import link
-from tether.runners.spec import Plan
+from tether.runners.spec import Bounds, Plan
 
 FOLDER = Path(__file__).parent / "broken"
 TEXT = """
@@ -24,6 +24,12 @@ on = ["a/gpu0", "b/gpu0"]
 center = "@center"
 learner = { make = "pieces:learner", shard = "$index" }
 schedule = { lr = 1, steps = [1, 2] }
+"""
+LIVE = """
+[center]
+actor = "pieces:Center"
+count = { start = 2, min = 1, max = 5 }
+processes = 3
 """
 
 
@@ -53,3 +59,32 @@ def test_the_first_host_is_home_and_each_has_its_processes(plan: Plan) -> None:
     assert list(plan.processes("a")) == ["center-0", "worker-0"]
     assert list(plan.processes("b")) == ["worker-1"]
     assert plan.processes() == {}
+
+
+def test_a_live_plan_survives_the_wire_with_its_bounds() -> None:
+    plan = link(tomllib.loads(LIVE), FOLDER, name="live")
+
+    back = Plan.from_wire(msgpack.unpackb(msgpack.packb(plan.to_wire())))
+
+    assert back == plan
+    assert back.bounds == {"center": Bounds(start=2, min=1, max=5)}
+    assert str(back.bounds["center"]) == "1 to 5"
+
+
+def test_what_starts_is_a_plan_of_its_own_and_who_comes_later_has_a_process() -> None:
+    plan = link(tomllib.loads(LIVE), FOLDER, name="live")
+
+    starting = plan.starting().processes()
+
+    assert {name: len(specs) for name, specs in starting.items()} == {"center-0": 1, "center-1": 1}
+    assert {name: len(specs) for name, specs in plan.processes().items()} == {
+        "center-0": 2,
+        "center-1": 2,
+        "center-2": 1,
+    }
+    assert plan.actor("center/4").process == "center-1"
+
+
+def test_all_of_a_fixed_plan_starts(plan: Plan) -> None:
+    assert plan.starting() == plan
+    assert plan.bounds == {}

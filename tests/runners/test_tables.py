@@ -10,6 +10,7 @@ from tether.actors.handlers import batched, oneway
 from tether.runners.imports import Imports
 from tether.runners.places import Places
 from tether.runners.problems import Problems
+from tether.runners.spec import Bounds
 from tether.runners.tables import ActorTable, read_table
 
 
@@ -32,6 +33,14 @@ class Alone:
     async def run(self, patience: float = 1.0) -> None: ...
 
 
+class Told(Open):
+    async def down(self, peer: object, why: Exception) -> None: ...
+
+    async def joined(self, peer: object) -> None: ...
+
+    async def left(self, peer: object, *, quietly: bool = True) -> None: ...
+
+
 def table(**keys: Any) -> tuple[ActorTable, int]:
     problems = Problems()
     return read_table("worker", keys, Places({}), Imports(problems), problems), len(problems)
@@ -45,7 +54,7 @@ def test_without_keys_the_defaults_hold() -> None:
     assert (found.restart, found.max_restarts, found.max_seconds) == ("transient", 3, 60.0)
 
 
-@pytest.mark.parametrize("cls", [Open, Alone])
+@pytest.mark.parametrize("cls", [Open, Alone, Told])
 def test_any_class_with_messages_or_a_run_is_an_actor(cls: type) -> None:
     found, problems = table(actor=cls)
 
@@ -67,8 +76,8 @@ def test_each_reserved_key_has_its_own_check() -> None:
     assert problems == 4
 
 
-def test_a_range_of_counts_starts_with_its_start() -> None:
+def test_a_range_of_counts_has_room_for_its_most() -> None:
     found, problems = table(actor=Open, count={"start": 4, "min": 1, "max": 16})
 
     assert problems == 0
-    assert found.count == 4
+    assert (found.count, found.bounds) == (16, Bounds(start=4, min=1, max=16))

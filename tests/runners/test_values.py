@@ -26,7 +26,7 @@ SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=F
 LEAVES = (
     SCALARS
     | st.builds(RefTo, NAMES)
-    | st.builds(GroupOf, st.lists(NAMES, max_size=3).map(tuple))
+    | st.builds(GroupOf, st.lists(NAMES, max_size=3).map(tuple), st.just("") | NAMES, NAMES)
     | st.builds(Special, st.sampled_from(["path", "device", "enum"]), NAMES)
 )
 

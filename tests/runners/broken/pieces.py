@@ -111,6 +111,18 @@ class Sync:
     def run(self) -> None: ...
 
 
+class Sudden(Center):
+    def down(self, peer: Any, why: Exception) -> None: ...
+
+
+class Curt(Center):
+    async def joined(self) -> None: ...
+
+
+class Remaining(Center):
+    left = 3
+
+
 class Yields:
     async def ask(self) -> int:
         return 1
