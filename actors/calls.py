@@ -112,7 +112,9 @@ class Calls:
             return self.switch.origin.process, (), "cpu", 0
         cell = here.cell
         if cell.stopped:
-            raise ActorGone(f"{cell.name} has ended, so what it left behind calls nobody", cell.name)
+            raise ActorGone(
+                f"{cell.name} has ended, so what it left behind calls nobody", cell.name
+            )
         return cell.name, here.chain, cell.device, cell.cut
 
     def _admitted(self, ask: Ask) -> None:
@@ -173,6 +175,16 @@ class Calls:
     def within(self, actor: str, turn: int) -> list[Ask]:
         """Return what an actor waits for in this turn."""
         return self._asks.within(actor, turn)
+
+    def close(self, ask: Ask) -> None:
+        """End the lends of a call that nobody reads any more."""
+        self._asks.close(ask.number)
+
+    def forget(self, actor: str) -> None:
+        """Close what dead incarnations had asked of one that has died now, too."""
+        for ask in self._asks:
+            if ask.target == actor and not self.switch.current(ask.link):
+                self._asks.close(ask.number)
 
     def fail(self, ask: Ask, error: Exception) -> None:
         """End a call that will never be answered."""

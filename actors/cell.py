@@ -145,7 +145,7 @@ class Cell:
             self.keep(cut)
 
     def keep_soon(self, cut: int) -> None:
-        """Have the state kept when what waits now is handled, though nobody sent a later message."""
+        """Have the state kept when what waits now is handled, though no later message came."""
         self.mailbox.put(Errand(self._keep_now, (cut,)))
 
     async def _keep_now(self, cut: int) -> None:

@@ -7,6 +7,7 @@ sender for one receiver is bounded as all else is: a sender that keeps to its wi
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tether.actors.packet import Pair, Window
@@ -15,12 +16,33 @@ OVERHEAD = 256
 """Bytes that keeping something is taken to cost beside its content."""
 
 
-class Kept(NamedTuple):
-    """Something that came too early, its bytes, and how to take it in."""
+class Item(NamedTuple):
+    """Something that came too early: from whom, its bytes, and how to take it in."""
 
     pair: Pair
     nbytes: int
     take: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Kept:
+    """What one actor has said to another: by incarnations, number and place in the message."""
+
+    nbytes: int = 0
+    items: dict[tuple[int, ...], Item] = field(default_factory=dict)
+
+    def replace(self, place: tuple[int, ...], item: Item | None) -> None:
+        """Keep an item, or nothing, in place of what was there."""
+        before = self.items.pop(place, None)
+        if before is not None:
+            self.nbytes -= before.nbytes
+        if item is not None:
+            self.items[place] = item
+            self.nbytes += item.nbytes
+
+    def is_of(self, number: int) -> bool:
+        """Whether it is all of one message: one larger than the window is let in alone."""
+        return next(iter(self.items))[2] == number
 
 
 class Early:
@@ -28,41 +50,39 @@ class Early:
 
     def __init__(self, window: Window) -> None:
         self._limit = 2 * window.bytes + 4 * window.messages * OVERHEAD
-        self._kept: dict[tuple[str, str], dict[tuple[int, ...], Kept]] = {}
+        self._kept: dict[tuple[str, str], Kept] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._kept.values()))
+        return sum(len(kept.items) for kept in self._kept.values())
 
     def keep(
-        self,
-        pair: Pair,
-        place: tuple[int, ...],
-        nbytes: int,
-        take: Callable[[], None],
-        total: int = 0,
+        self, pair: Pair, number: int, nbytes: int, take: Callable[[], None], *place: int
     ) -> None:
-        """Keep what will be taken in by a call; `total` is the size of what it is a piece of.
+        """Keep what will be taken in by a call; what comes again replaces what was there.
 
-        What comes to the same place replaces what was there. Raises ValueError beyond the bound.
+        Raises ValueError beyond two windows, unless all that is kept is of the same message.
         """
-        kept = self._kept.setdefault((pair.source, pair.target), {})
-        place = (*pair[2:], *place)
-        kept.pop(place, None)
-        held = sum(item.nbytes + OVERHEAD for item in kept.values())
-        if held + nbytes > max(self._limit, total + total // 8):
+        kept = self._kept.setdefault((pair.source, pair.target), Kept())
+        key = (*pair[2:], number, *place)
+        kept.replace(key, None)
+        item = Item(pair, nbytes + OVERHEAD, take)
+        if kept.items and kept.nbytes + item.nbytes > self._limit and not kept.is_of(number):
             raise ValueError(
-                f"{pair.source} has said {held} bytes to {pair.target} in an incarnation that "
-                "nobody has told of, and no more can be kept"
+                f"{pair.source} has said {kept.nbytes} bytes to {pair.target} as incarnation "
+                f"{pair.source_incarnation}, which nobody has told of, and no more is kept"
             )
-        kept[place] = Kept(pair, nbytes, take)
+        kept.replace(key, item)
 
     def release(self, source: str, incarnation: int) -> None:
         """Take in what an incarnation has sent that is known now; what is older is forgotten."""
         for ends in [ends for ends in self._kept if ends[0] == source]:
             kept = self._kept.pop(ends)
-            later = {k: item for k, item in kept.items() if item[0].source_incarnation > incarnation}
-            if later:
+            later = Kept()
+            for place, item in kept.items.items():
+                if item.pair.source_incarnation > incarnation:
+                    later.replace(place, item)
+            if later.items:
                 self._kept[ends] = later
-            for item in kept.values():
+            for item in kept.items.values():
                 if item.pair.source_incarnation == incarnation:
                     item.take()

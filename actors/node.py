@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from tether.actors import codec, failures
@@ -22,7 +22,7 @@ from tether.actors.message import Body, Kind, Message
 from tether.actors.packet import Pair, Window
 from tether.actors.probes import Probes
 from tether.actors.records import argument_records
-from tether.actors.succession import Succession, Wills
+from tether.actors.succession import ANEW, Succession, Wills
 from tether.actors.switch import Switch
 from tether.actors.transport import Transport
 from tether.actors.words import Probe, Word
@@ -117,7 +117,7 @@ class Node:
             self.probes.take(word)
             return
         link = self.switch.links.get((word.target, word.source))
-        if link is not None:
+        if link is not None and link.pair == word.pair.turned:
             link.inward.withdraw(word.number)
             if word.target in self.cells:
                 self.cells[word.target].withdraw(link, word.number, word.why)
@@ -173,27 +173,27 @@ class Node:
 
         Its askers fail unless what they asked had not started, and who wants to know is told.
         """
-        spoke = self.succession.down(actor, why, wills, final=final)
-        self._tell(actor, ActorGone(f"{actor} is gone: {why}", actor), spoke)
+        self.succession.down(actor, why, wills, final=final)
+        self._tell(actor, ActorGone(f"{actor} is gone: {why}", actor))
 
     def up(self, actor: str, place: Place) -> None:
-        """Learn where an actor's next incarnation is."""
-        self.succession.up(actor, place)
+        """Learn where an actor's next incarnation is, and that the last one is dead."""
+        if self.succession.up(actor, place):
+            self._tell(actor, ActorGone(f"{actor} is gone: {ANEW}", actor))
 
     def unreachable(self, actor: str, why: str) -> None:
         """Learn that nothing is heard of an actor, which may be alive; `down` tells who has one."""
         self.directory.unreachable[actor] = why
-        spoke = [local for local, remote in self.switch.links if remote == actor]
-        self._tell(actor, Unreachable(f"{actor} is unreachable: {why}"), spoke)
+        self._tell(actor, Unreachable(f"{actor} is unreachable: {why}"))
 
     def reachable(self, actor: str) -> None:
         """Learn that an actor is heard of again."""
         self.directory.unreachable.pop(actor, None)
 
-    def _tell(self, actor: str, why: Exception, spoke: Iterable[str]) -> None:
-        for name in spoke:
-            cell = self.cells.get(name)
-            if cell is not None and hasattr(type(cell.actor), "down"):
+    def _tell(self, actor: str, why: Exception) -> None:
+        """Tell those who ever spoke with an actor, and have a method `down` for it."""
+        for name, cell in self.cells.items():
+            if (name, actor) in self.switch.books and hasattr(type(cell.actor), "down"):
                 cell.post(cell.actor.down, self.ref(actor), why)
 
     async def bury(self, actor: str) -> None:

@@ -179,6 +179,11 @@ class Outbound:
         """How many calls have not left."""
         return len(self._waiting)
 
+    @property
+    def answers(self) -> tuple[Message, ...]:
+        """The answers that have not left yet."""
+        return tuple(self._answers)
+
     def retire(self, final: Ack | None, moved: int) -> None:
         """Close the books with a dead receiver, whose last acknowledgement is known or not.
 

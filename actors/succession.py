@@ -43,31 +43,41 @@ class Succession:
         self.calls = calls
         self.directory = directory
 
-    def down(self, actor: str, why: str, wills: Wills | None, *, final: bool) -> list[str]:
-        """Part with an actor that has died; return the actors here that had spoken with it.
+    def down(self, actor: str, why: str, wills: Wills | None, *, final: bool) -> None:
+        """Part with an actor that has died.
 
         Asks that had not started wait for the next incarnation, unless there will be none. Without
         `wills` nobody knows what had started, so only what never left can wait.
         """
         following = self.directory.place(actor).incarnation + 1
-        return self._part(actor, why, wills, following, final=final)
+        self._part(actor, why, wills, following, final=final)
 
     def _part(
         self, actor: str, why: str, wills: Wills | None, following: int, *, final: bool
-    ) -> list[str]:
+    ) -> None:
         self.directory.died(actor, why, following, final=final)
-        spoke = []
         for link in self.switch.part(actor):
             if link.local == actor:
-                link.out.retire(None, 0)
+                self._silence(link)
                 continue
-            spoke.append(link.local)
+            for message in link.out.answers:
+                self.calls.orphaned(link.pair.turned, message.number)
             will = None if wills is None else wills.get(link.local, NOTHING)
             if final:
                 self._abandon(link, will, why)
             else:
                 self._hand_over(link, will, why)
-        return spoke
+        self.calls.forget(actor)
+
+    def _silence(self, link: Link) -> None:
+        """End what the dead had asked; what still reads its memory here will answer to nobody."""
+        unread = {message.number for message in link.out.waiting}
+        elsewhere = not self.switch.hosts(link.remote)
+        for ask in self.calls.over(link):
+            ask.future.cancel()
+            if elsewhere or ask.number in unread:
+                self.calls.close(ask)
+        link.out.retire(None, 0)
 
     def _abandon(self, link: Link, will: Will | None, why: str) -> None:
         for ask in self.calls.over(link):
@@ -95,16 +105,20 @@ class Succession:
         for message in messages:
             self.switch.send(link, message)
 
-    def up(self, actor: str, place: Place) -> None:
-        """Begin to speak to an actor's new incarnation; older news are passed over."""
-        if actor in self.directory:
-            known = self.directory.place(actor).incarnation
-            if place.incarnation < known:
-                return
-            if place.incarnation > known:  # whose death nobody told
-                self._part(actor, ANEW, None, place.incarnation, final=False)
+    def up(self, actor: str, place: Place) -> bool:
+        """Begin to speak to an actor's new incarnation; older news are passed over.
+
+        Tell whether that was the first word of the last one's death.
+        """
+        known = self.directory.place(actor).incarnation if actor in self.directory else None
+        if known is not None and place.incarnation < known:
+            return False
+        unheard = known is not None and place.incarnation > known
+        if unheard:
+            self._part(actor, ANEW, None, place.incarnation, final=False)
         self.directory.add(actor, place)
         self.switch.join(actor)
+        return unheard
 
 
 NOTHING = Will(0, 0, 0, {})

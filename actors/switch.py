@@ -66,7 +66,8 @@ class Switch:
         self.links: dict[tuple[str, str], Link] = {}
         self.books: dict[tuple[str, str], Ledger] = {}
         self.refused: Counter[str] = Counter()
-        self._early = Early()
+        self._early = Early(self.window)
+        self._early_chunks = Early(self.window)
         self._loop = asyncio.get_running_loop()
         self._dirty: dict[Link, None] = {}
         self._lazy: dict[Link, None] = {}
@@ -98,6 +99,10 @@ class Switch:
         )
         return link
 
+    def hosts(self, actor: str) -> bool:
+        """Whether an actor lives in this process."""
+        return self.directory.place(actor).process == self.origin.process
+
     def current(self, link: Link) -> bool:
         """Whether both ends of a link are still in the incarnations that it joins."""
         return self.links.get((link.local, link.remote)) is link
@@ -112,7 +117,7 @@ class Switch:
         if self.current(link):
             self.send(link, message)
         else:
-            self.inbox.orphaned(link.pair, message)
+            self.inbox.orphaned(link.pair.turned, message)
 
     def cancel(self, link: Link, number: int, why: str = "cancelled") -> bool:
         """Take a call back; tell whether it had not left, else the receiver is told."""
@@ -121,7 +126,7 @@ class Switch:
         if link.out.withdraw(number):
             self._mark(link)
             return True
-        self.say(Cancel(link.local, link.remote, number, why))
+        self.say(Cancel(*link.pair, number, why))
         return False
 
     def say(self, word: Word) -> None:
@@ -229,7 +234,9 @@ class Switch:
     def _take_packet(self, pair: Pair, packet: Packet) -> None:
         try:
             if self._is_early(pair):
-                self._early.keep(pair, partial(self._take_packet, pair, packet))
+                size = sum(len(message.body.data) for message in packet.messages)
+                again = partial(self._take_packet, pair, packet)
+                self._early.keep(pair, packet.first, size, again)
                 return
             self._check(pair, packet)
             self._arrive(self.link(pair.target, pair.source), packet, self._loop.time())
@@ -243,7 +250,10 @@ class Switch:
             if head.run != self.origin.run:
                 raise ValueError(f"a chunk of run {head.run} came, which is not this one")
             if self._is_early(head.pair):
-                self._early.keep(head.pair, partial(self.chunk, header, memoryview(bytes(data))))
+                again = partial(self.chunk, header, memoryview(bytes(data)))
+                self._early_chunks.keep(
+                    head.pair, head.number, len(data), again, head.part, head.offset
+                )
                 return
             self._check(head.pair)
             link = self.link(head.pair.target, head.pair.source)
@@ -258,15 +268,18 @@ class Switch:
             self._refuse("chunk", error)
 
     def _is_early(self, pair: Pair) -> bool:
-        """Whether an incarnation speaks that this process has not been told of yet."""
+        """Whether an incarnation speaks that this process has not been told of yet.
+
+        Raises ValueError when it does not speak to an actor of this process.
+        """
+        if not self.hosts(pair.target):
+            raise ValueError(f"a frame for {pair.target} came, which does not live here")
         known = self.directory.place(pair.source).incarnation
         absent = self.directory.absent(pair.source)
         return pair.source_incarnation > known or (absent and pair.source_incarnation == known)
 
     def _check(self, pair: Pair, packet: Packet | None = None) -> None:
         place = self.directory.place
-        if place(pair.target).process != self.origin.process:
-            raise ValueError(f"a frame for {pair.target} came, which does not live here")
         if packet is not None and pair.target_incarnation < place(pair.target).incarnation:
             for message in packet.messages:
                 if not message.is_call:
@@ -294,7 +307,9 @@ class Switch:
         for link in self.links.values():
             if link.remote == actor:
                 self._mark(link)
-        self._early.release(actor, self.directory.place(actor).incarnation)
+        incarnation = self.directory.place(actor).incarnation
+        self._early.release(actor, incarnation)
+        self._early_chunks.release(actor, incarnation)
 
     def _refuse(self, what: str, error: Exception) -> None:
         self.refused[what] += 1

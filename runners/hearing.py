@@ -89,6 +89,9 @@ class Hearing:
     def _taking(self, member: Member, cut: int, names: Sequence[str]) -> None:
         self.run.rounds.taking(member, cut, names)
 
+    def _took(self, _member: Member, actor: str, cut: int) -> None:
+        self.run.rounds.took(actor, cut)
+
     def _kept(self, _member: Member, actor: str, cut: int) -> None:
         self.run.rounds.kept(actor, cut)
 

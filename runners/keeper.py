@@ -68,6 +68,7 @@ class Keeper:
         loop = asyncio.get_running_loop()
         write = loop.run_in_executor(self._writer, self._written, snapshot, about, state)
         self._writes.add(write)
+        self.tell("took", cell.name, cut)
         write.add_done_callback(lambda done: self._done(done, about))
 
     def _about(self, cell: Cell, cut: int) -> About:
@@ -108,6 +109,10 @@ class Keeper:
         if not has_state(cell):
             return
         found = self.checkpoints.newest(cell.name, self.classes[cell.name], self._refused, rounds)
+        if found is None and rounds is not None:
+            raise ValueError(
+                f"{cell.name}: its checkpoint of round {rounds[0]} is not there any more"
+            )
         if found is None:
             return
         about, state = found
@@ -136,7 +141,7 @@ class Keeper:
         if self.final is None or not hasattr(cell.actor, "state_dict"):
             return
         try:
-            about = self._about(cell, cut)
+            about = self._about(cell, cut if has_state(cell) else 0)
             state = pieces(cell.actor.state_dict(), about.metadata)
             self.final.write(state_name(cell.name), state)
         except Exception as error:

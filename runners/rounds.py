@@ -25,6 +25,7 @@ class Rounds:
         self.last = last
         self._told: set[str] = set()
         self._taking: set[str] = set()
+        self._writing: set[str] = set()
         self._kept: set[str] = set()
 
     async def run(self) -> None:
@@ -35,8 +36,9 @@ class Rounds:
             await self.take(pause)
 
     async def take(self, patience: float) -> None:
-        """Take one round; who cannot keep up in time keeps its state in a later one."""
+        """Take one round; who does not come to it in time keeps its state in a later one."""
         self.last += 1
+        self._writing.clear()
         self._kept.clear()
         await self._phase("round", patience)
         await self._phase("end_round", patience)
@@ -47,10 +49,15 @@ class Rounds:
         for member in self.run_.roster.living():
             member.order(word, self.last)
         await self._in_time(patience, self._complete)
+        # Two rounds are kept: who lags behind by two would have none in common with the others.
+        await self._in_time(self.run_.plan.run.lost, self._written)
 
     def _complete(self) -> bool:
         living = {member.name for member in self.run_.roster.living()}
         return living <= self._told and all(map(self._done, self._taking))
+
+    def _written(self) -> bool:
+        return all(map(self._done, self._writing))
 
     def _done(self, actor: str) -> bool:
         entry = self.run_.roster.entries[actor]
@@ -68,6 +75,11 @@ class Rounds:
         if cut == self.last:
             self._told.add(member.name)
             self._taking.update(names)
+
+    def took(self, actor: str, cut: int) -> None:
+        """Hear that a state was copied, and is being written."""
+        if cut == self.last:
+            self._writing.add(actor)
 
     def kept(self, actor: str, cut: int) -> None:
         """Hear that a state is on disk."""

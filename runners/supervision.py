@@ -10,6 +10,8 @@ LONGEST = 10.0
 """Seconds of the first and the longest back-off, before jitter."""
 JITTER = 0.5
 """Share of the back-off that chance may add or take away: not all come back at once."""
+HEALTHY = 10.0
+"""Seconds of life after which the next back-off is the shortest again."""
 
 
 class Supervision:
@@ -26,7 +28,7 @@ class Supervision:
         self.gave_up = ""
         self._random = random
         self._spent: deque[float] = deque()
-        self._last = float("-inf")
+        self._back = float("-inf")
         self._in_a_row = 0
 
     def died(self, now: float, *, normal: bool = False, innocent: bool = False) -> float | None:
@@ -62,9 +64,10 @@ class Supervision:
         return f"{number} in {self.max_seconds:g} s {were} not enough"
 
     def _back_off(self, now: float) -> float:
-        if now - self._last >= self.max_seconds:
+        if now - self._back >= HEALTHY:
             self._in_a_row = 0
         delay = min(LONGEST, SHORTEST * 2.0 ** min(self._in_a_row, 16))
-        self._last = now
+        delay *= self._random.uniform(1 - JITTER, 1 + JITTER)
+        self._back = now + delay
         self._in_a_row += 1
-        return delay * self._random.uniform(1 - JITTER, 1 + JITTER)
+        return delay

@@ -16,7 +16,9 @@ from tether import actors
 ROOT = Path(__file__).parent.parent
 PUBLIC = frozenset(actors.__all__)
 
-TENSOR_FILES = {f"actors/{name}.py" for name in ("buffers", "memory", "tensors", "turn")}
+TENSOR_FILES = {
+    f"actors/{name}.py" for name in ("buffers", "memory", "snapshot", "tensors", "turn")
+}
 """Where actors meet torch and numpy, and there inside functions only."""
 WIRE = {"msgpack", "uvloop", "zmq"}
 HARMLESS = {
@@ -33,7 +35,7 @@ LIBRARY = {
     )
 }  # fmt: skip
 """Protocol files that are no paper: what learning is made of."""
-LIBRARY_IMPORTS = {"tether.actors.buffers", "tether.actors.compute", "tether.actors.debug"}
+LIBRARY_IMPORTS = {f"tether.actors.{name}" for name in ("buffers", "compute", "debug", "restoring")}
 WORLD_MODULES = {
     "concurrent", "multiprocessing", "random", "secrets", "subprocess", "threading", "time", "uuid",
     "uvloop",

@@ -23,6 +23,7 @@ from tether.actors.zeromq import ZeroMQ
 
 R = TypeVar("R")
 SIDES = ("left", "right")
+Again = Callable[[str, int], Transport]
 
 
 class Script:
@@ -41,15 +42,23 @@ class Script:
 
 
 class World:
-    """The two sides of a run: two nodes, or in memory one node that is both."""
+    """The two sides of a run: two nodes, or in memory one node that is both.
 
-    def __init__(self, nodes: Mapping[str, Node]) -> None:
+    `again` makes the transport of a side that is started anew, for the how-manieth time.
+    """
+
+    def __init__(self, nodes: Mapping[str, Node], again: Again | None = None) -> None:
         self.nodes = dict(nodes)
+        self.again = again
+        self.makes: dict[str, tuple[Callable[[], object], str]] = {}
         self.reports: list[tuple[str, int | None, dict[str, float]]] = []
         self._ended: dict[str, asyncio.Future[BaseException | None]] = {}
         for node in self.each:
-            node.recorded = lambda *report: self.reports.append(report)
+            node.recorded = self.record
             self._enter(node.origin.process, Place(node.origin.process, object))
+
+    def record(self, name: str, step: int | None, metrics: dict[str, float]) -> None:
+        self.reports.append((name, step, metrics))
 
     @property
     def each(self) -> list[Node]:
@@ -68,6 +77,7 @@ class World:
     ) -> Any:
         """Make an actor; return a handle on it for use on the left side."""
         node = self.nodes[at]
+        self.makes[name] = make, at
         cls = cls or (make if isinstance(make, type) else None)
         self._enter(name, Place(node.origin.process, cls or object, host=at))
         cell = node.spawn(name, make)
@@ -140,14 +150,17 @@ def memory_world(window: Window | None = None) -> World:
 
 
 async def joined(
-    transports: Mapping[str, Transport], window: Window | None = None, run: str = "run"
+    transports: Mapping[str, Transport],
+    window: Window | None = None,
+    run: str = "run",
+    again: Again | None = None,
 ) -> World:
     """Return a world of several nodes, each with its transport, started."""
     nodes = {
         side: Node(Origin(run, side, 1), Directory({}), transport=transport, window=window)
         for side, transport in transports.items()
     }
-    world = World(nodes)
+    world = World(nodes, again)
     for node in nodes.values():
         await node.start()
     return world
@@ -180,7 +193,11 @@ async def make_world(request: pytest.FixtureRequest, folder: Path) -> AsyncItera
         else:
             addresses = endpoints(folder, *SIDES)
             transports = {side: ZeroMQ(side, 1, addresses) for side in SIDES}
-            made.append(await joined(transports, window))
+
+            def again(side: str, start: int) -> ZeroMQ:
+                return ZeroMQ(side, start, addresses)
+
+            made.append(await joined(transports, window, again=again))
         return made[-1]
 
     yield make
@@ -268,25 +285,34 @@ class Lossy:
     def __init__(self, process: str, air: Air) -> None:
         self.process = process
         self.air = air
+        self.closed = False
 
     async def start(self, receiver: Receiver) -> None:
         self.air.receivers[self.process] = receiver
 
     def send(self, process: str, frame: bytes) -> None:
-        self.air.carry(process, lambda receiver: receiver.frame(frame))
+        if not self.closed:
+            self.air.carry(process, lambda receiver: receiver.frame(frame))
 
     def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
-        copy = bytes(data)
-        self.air.carry(process, lambda receiver: receiver.chunk(header, memoryview(copy)))
+        if not self.closed:
+            copy = bytes(data)
+            self.air.carry(process, lambda receiver: receiver.chunk(header, memoryview(copy)))
+
+    def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None:
+        """What is in the air comes down at whoever bears the name then."""
 
     async def close(self, linger: float) -> None:
-        self.air.receivers.pop(self.process, None)
+        if not self.closed:
+            self.closed = True
+            self.air.receivers.pop(self.process, None)
 
 
 async def lossy_world(seed: int, window: Window | None = None, loss: float = 0.2) -> World:
     """Return two sides joined by a network that loses."""
     air = Air(seed, loss)
-    return await joined({side: Lossy(side, air) for side in SIDES}, window)
+    transports = {side: Lossy(side, air) for side in SIDES}
+    return await joined(transports, window, again=lambda side, _start: Lossy(side, air))
 
 
 def call(number: int = 1, size: int = 0, kind: Kind = Kind.TELL, **more: Any) -> Message:

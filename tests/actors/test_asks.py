@@ -6,19 +6,28 @@ import asyncio
 
 from tether.actors.asks import Ask, Asks
 from tether.actors.handlers import handlers
+from tether.actors.link import Link
 from tether.actors.memory import Pool
-from tether.actors.message import Body, Part
+from tether.actors.message import Body, Kind, Message, Part
+from tether.actors.packet import Pair
 
 
 class Center:
     async def exchange(self) -> None: ...
 
 
-def ask(number: int, target: str = "center/0", address: int = 0) -> Ask:
+def link(target: str = "center/0") -> Link:
+    return Link(lambda n: bytearray(n), pair=Pair("worker/0", target, 1, 1))
+
+
+def ask(
+    number: int, over: Link | None = None, address: int = 0, chain: tuple[tuple[str, int], ...] = ()
+) -> Ask:
     loop = asyncio.get_running_loop()
     body = Body(b"", (Part(8, address=address),))
+    message = Message(Kind.ASK, number, "exchange", body, chain=chain)
     handler = handlers(Center)["exchange"]
-    return Ask(number, "worker/0", target, handler, body, loop.create_future())
+    return Ask(message, over or link(), handler, loop.create_future())
 
 
 async def test_memory_is_lent_while_any_ask_that_reads_it_is_open() -> None:
@@ -54,9 +63,29 @@ async def test_closing_an_ask_ends_its_timer() -> None:
     assert opened.timer.cancelled()
 
 
-async def test_asks_are_found_by_whom_they_were_sent_to() -> None:
-    asks = Asks(Pool())
-    for number, target in enumerate(("center/0", "center/1", "center/0")):
-        asks.open(ask(number, target))
+async def test_asks_are_found_by_the_link_they_went_out_over() -> None:
+    asks, first, second = Asks(Pool()), link(), link("center/1")
+    for number, over in enumerate((first, second, first)):
+        asks.open(ask(number, over))
 
-    assert [found.number for found in asks.to("center/0")] == [0, 2]
+    assert [found.number for found in asks.over(first)] == [0, 2]
+    assert [found.target for found in asks] == ["center/0", "center/1", "center/0"]
+
+
+async def test_asks_are_found_by_the_turn_they_were_made_in() -> None:
+    asks = Asks(Pool())
+    chains = [(), (("a/0", 3),), (("a/0", 3), ("b/0", 4)), (("b/0", 4), ("a/0", 3))]
+    for number, chain in enumerate(chains):
+        asks.open(ask(number, chain=chain))
+
+    assert [found.number for found in asks.within("a/0", 3)] == [1, 3]
+    assert asks.within("a/0", 4) == []
+
+
+async def test_an_ask_under_way_is_known_by_its_number() -> None:
+    asks = Asks(Pool())
+    opened = ask(7)
+    asks.open(opened)
+
+    assert asks.get(7) is opened
+    assert asks.get(8) is None

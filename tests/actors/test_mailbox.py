@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from typing import Any
 
 import pytest
@@ -10,18 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.actors.conftest import call
+from tether.actors.link import Link
 from tether.actors.mailbox import Delivery, Errand, Mailbox
+from tether.actors.packet import Pair
 
 
 async def nothing() -> None:
     return
 
 
+@cache
+def link(source: str) -> Link:
+    """Return the link over which a sender's calls come."""
+    return Link(lambda n: bytearray(n), pair=Pair("me/0", source, 1, 1))
+
+
 def filled(*items: tuple[str, str]) -> Mailbox:
     """Return a mailbox of calls (sender, message), numbered from 0."""
     mailbox = Mailbox()
     for number, (source, method) in enumerate(items):
-        mailbox.put(Delivery(source, call(number, method=method)))
+        mailbox.put(Delivery(link(source), call(number, method=method)))
     return mailbox
 
 
@@ -63,7 +72,7 @@ def test_a_batch_takes_no_more_than_its_limit_and_the_first_ones() -> None:
 def test_a_batch_passes_errands() -> None:
     mailbox = Mailbox()
     mailbox.put(Errand(nothing, ()))
-    mailbox.put(Delivery("a", call(1, method="x")))
+    mailbox.put(Delivery(link("a"), call(1, method="x")))
 
     assert numbers(mailbox.take("x", 9)) == [1]
     assert len(mailbox) == 1
@@ -86,11 +95,19 @@ def test_a_batch_keeps_the_order_of_every_sender(items: list[tuple[str, str]], l
 def test_a_call_is_found_by_its_sender_and_number() -> None:
     mailbox = filled(("a", "x"), ("b", "x"))
 
-    found = mailbox.remove("b", 1)
+    found = mailbox.remove(link("b"), 1)
 
     assert found is not None
     assert found.number == 1
-    assert mailbox.remove("a", 1) is None
+    assert mailbox.remove(link("a"), 1) is None
+    assert len(mailbox) == 1
+
+
+def test_a_call_that_came_over_another_link_of_the_same_sender_is_another() -> None:
+    mailbox = filled(("a", "x"))
+    anew = Link(lambda n: bytearray(n), pair=Pair("me/0", "a", 1, 2))
+
+    assert mailbox.remove(anew, 0) is None
     assert len(mailbox) == 1
 
 
@@ -100,14 +117,14 @@ def test_the_waiting_call_of_a_sender_and_message_is_superseded() -> None:
     found = mailbox.supersede("a", "x")
 
     assert found is not None
-    assert found.number == 1
+    assert found.message.number == 1
     assert mailbox.supersede("a", "x") is None
 
 
 async def test_the_reader_is_woken_by_what_comes() -> None:
     mailbox = Mailbox()
     waiting = asyncio.ensure_future(mailbox.arrival())
-    asyncio.get_running_loop().call_soon(mailbox.put, Delivery("a", call()))
+    asyncio.get_running_loop().call_soon(mailbox.put, Delivery(link("a"), call()))
 
     assert await waiting
     assert len(mailbox) == 1
@@ -124,6 +141,6 @@ async def test_a_reader_that_gives_up_is_not_woken_any_more() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    mailbox.put(Delivery("a", call()))
+    mailbox.put(Delivery(link("a"), call()))
 
     assert len(mailbox) == 1

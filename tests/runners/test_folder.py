@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tether.actors.state import dump
+from tether.runners.agent import conducting, identity
 from tether.runners.folder import RunFolder, StateFolder, final_state, state_name
 
 
@@ -123,14 +125,46 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
 
 def test_the_agent_of_a_run_is_known_while_it_lasts(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    before = run.agent()
+    before = conducting(tmp_path)
 
-    run.write_agent(4711)
-    during = run.agent()
+    run.write_agent()
+    during = conducting(tmp_path)
     run.remove_agent()
     run.remove_agent()
 
-    assert (before, during, run.agent()) == (None, 4711, None)
+    assert (before, during, conducting(tmp_path)) == (None, identity(), None)
+
+
+def test_a_run_that_has_ended_is_reopened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "plan.json").touch()
+    monkeypatch.chdir(tmp_path.parent)
+
+    run = RunFolder.reopen(Path(tmp_path.name))
+
+    assert run.path == tmp_path
+    assert run.logs.is_dir()
+
+
+def test_a_folder_that_is_no_runs_cannot_be_reopened(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is no run directory, so there is nothing to"):
+        RunFolder.reopen(tmp_path)
+
+
+def test_a_run_that_still_goes_on_cannot_be_reopened(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").touch()
+    RunFolder(tmp_path).write_agent()
+
+    with pytest.raises(FileExistsError, match=f"is still run by process {os.getpid()}; stop it"):
+        RunFolder.reopen(tmp_path)
+
+
+def test_the_incarnations_of_a_run_are_remembered(tmp_path: Path) -> None:
+    before = RunFolder(tmp_path).incarnations()
+
+    RunFolder(tmp_path).remember({"center/0": 1, "worker/0": 3})
+
+    assert before == {}
+    assert RunFolder(tmp_path).incarnations() == {"center/0": 1, "worker/0": 3}
 
 
 @pytest.mark.parametrize("name", ["center", "center/0"])
