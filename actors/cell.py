@@ -120,6 +120,11 @@ class Cell:
         """Whether its `run()` goes on."""
         return self._life is not None and not self._life.done()
 
+    @property
+    def passive(self) -> bool:
+        """Whether it only handles messages: it has no `run()`, or that is over."""
+        return self._life.done() if self._life else not hasattr(self.actor, "run")
+
     def record(self, step: int | None, metrics: dict[str, float], *, boundary: bool) -> None:
         """Take what the actor reports; between two reports of its life lies a step."""
         if self.stopped:

@@ -30,19 +30,23 @@ class Kept:
 
     nbytes: int = 0
     items: dict[tuple[int, ...], Item] = field(default_factory=dict)
+    messages: set[tuple[int, ...]] = field(default_factory=set)
 
-    def replace(self, place: tuple[int, ...], item: Item | None) -> None:
-        """Keep an item, or nothing, in place of what was there."""
+    def add(self, place: tuple[int, ...], item: Item) -> None:
+        """Keep an item."""
+        self.items[place] = item
+        self.nbytes += item.nbytes
+        self.messages.add(place[:3])
+
+    def remove(self, place: tuple[int, ...]) -> None:
+        """Forget what is kept at a place, if anything is."""
         before = self.items.pop(place, None)
         if before is not None:
             self.nbytes -= before.nbytes
-        if item is not None:
-            self.items[place] = item
-            self.nbytes += item.nbytes
 
-    def is_of(self, number: int) -> bool:
-        """Whether it is all of one message: one larger than the window is let in alone."""
-        return next(iter(self.items))[2] == number
+    def alone(self, place: tuple[int, ...]) -> bool:
+        """Whether all is of one message: one larger than the window is let in alone."""
+        return self.messages <= {place[:3]}
 
 
 class Early:
@@ -64,14 +68,14 @@ class Early:
         """
         kept = self._kept.setdefault((pair.source, pair.target), Kept())
         key = (*pair[2:], number, *place)
-        kept.replace(key, None)
+        kept.remove(key)
         item = Item(pair, nbytes + OVERHEAD, take)
-        if kept.items and kept.nbytes + item.nbytes > self._limit and not kept.is_of(number):
+        if kept.nbytes + item.nbytes > self._limit and not kept.alone(key):
             raise ValueError(
                 f"{pair.source} has said {kept.nbytes} bytes to {pair.target} as incarnation "
                 f"{pair.source_incarnation}, which nobody has told of, and no more is kept"
             )
-        kept.replace(key, item)
+        kept.add(key, item)
 
     def release(self, source: str, incarnation: int) -> None:
         """Take in what an incarnation has sent that is known now; what is older is forgotten."""
@@ -80,7 +84,7 @@ class Early:
             later = Kept()
             for place, item in kept.items.items():
                 if item.pair.source_incarnation > incarnation:
-                    later.replace(place, item)
+                    later.add(place, item)
             if later.items:
                 self._kept[ends] = later
             for item in kept.items.values():

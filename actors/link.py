@@ -33,6 +33,7 @@ class Link:
     ) -> None:
         window = window or Window()
         self.pair = pair
+        self.turned = pair.turned
         self.local = pair.source
         self.remote = pair.target
         self.window = window

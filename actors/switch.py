@@ -27,6 +27,10 @@ ACK_DELAY = 0.005
 log = logging.getLogger("tether")
 
 
+class Stale(ValueError):
+    """What has come is of an incarnation, or for one, that is not there."""
+
+
 class Inbox(Protocol):
     """Who takes what the links deliver."""
 
@@ -233,15 +237,18 @@ class Switch:
 
     def _take_packet(self, pair: Pair, packet: Packet) -> None:
         try:
-            if self._is_early(pair):
+            link = self._link_of(pair)
+            if link is None:
                 size = sum(len(message.body.data) for message in packet.messages)
                 again = partial(self._take_packet, pair, packet)
                 self._early.keep(pair, packet.first, size, again)
                 return
-            self._check(pair, packet)
-            self._arrive(self.link(pair.target, pair.source), packet, self._loop.time())
+            self._arrive(link, packet, self._loop.time())
         except (ValueError, LookupError) as error:
             self._refuse("packet", error)
+            for message in packet.messages if isinstance(error, Stale) else ():
+                if not message.is_call:
+                    self.inbox.orphaned(pair.turned, message)
 
     def chunk(self, header: bytes, data: memoryview) -> None:
         """Take a chunk in: straight to its place in prepared memory."""
@@ -249,14 +256,11 @@ class Switch:
             head = frames.unpack_chunk(header)
             if head.run != self.origin.run:
                 raise ValueError(f"a chunk of run {head.run} came, which is not this one")
-            if self._is_early(head.pair):
-                again = partial(self.chunk, header, memoryview(bytes(data)))
-                self._early_chunks.keep(
-                    head.pair, head.number, len(data), again, head.part, head.offset
-                )
+            link = self._link_of(head.pair)
+            if link is None:
+                again, where = partial(self.chunk, header, memoryview(bytes(data))), head.offset
+                self._early_chunks.keep(head.pair, head.number, len(data), again, head.part, where)
                 return
-            self._check(head.pair)
-            link = self.link(head.pair.target, head.pair.source)
             place = link.inward.place(head.number, head.part, head.offset, len(data), head.total)
             if place is None:
                 return
@@ -267,32 +271,25 @@ class Switch:
         except (ValueError, LookupError, MemoryError) as error:
             self._refuse("chunk", error)
 
-    def _is_early(self, pair: Pair) -> bool:
-        """Whether an incarnation speaks that this process has not been told of yet.
+    def _link_of(self, pair: Pair) -> Link | None:
+        """Return the link of those who speak; None while nobody has told of the one who does.
 
-        Raises ValueError when it does not speak to an actor of this process.
+        Raises ValueError when one of them is dead, or the other does not live here.
         """
+        link = self.links.get((pair.target, pair.source))
+        absent = self.directory.absent(pair.source)
+        if link is not None and pair == link.turned and not absent:
+            return link
         if not self.hosts(pair.target):
             raise ValueError(f"a frame for {pair.target} came, which does not live here")
         known = self.directory.place(pair.source).incarnation
-        absent = self.directory.absent(pair.source)
-        return pair.source_incarnation > known or (absent and pair.source_incarnation == known)
-
-    def _check(self, pair: Pair, packet: Packet | None = None) -> None:
-        place = self.directory.place
-        if packet is not None and pair.target_incarnation < place(pair.target).incarnation:
-            for message in packet.messages:
-                if not message.is_call:
-                    self.inbox.orphaned(pair.turned, message)
-        for name, incarnation in (
-            (pair.source, pair.source_incarnation),
-            (pair.target, pair.target_incarnation),
-        ):
-            known = place(name).incarnation
+        if pair.source_incarnation > known or (absent and pair.source_incarnation == known):
+            return None
+        for name, incarnation in (pair[::2], pair[1::2]):
+            known = self.directory.place(name).incarnation
             if incarnation != known:
-                raise ValueError(
-                    f"{name} is spoken of in incarnation {incarnation}, but it is {known}"
-                )
+                raise Stale(f"{name} is spoken of in incarnation {incarnation}, but it is {known}")
+        return self.link(pair.target, pair.source)
 
     def part(self, actor: str) -> list[Link]:
         """Take out all links with an actor that has died; return them."""

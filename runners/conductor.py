@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -82,6 +82,7 @@ class Conductor:
         self.loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asides: set[asyncio.Task[None]] = set()
 
     @property
     def t(self) -> float:
@@ -156,6 +157,13 @@ class Conductor:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self.fail(f"the run could not be conducted: {type(error).__name__}: {error}")
+
+    def aside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Have something done that the end of the run waits for."""
+        task = asyncio.ensure_future(work)
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
+        return task
 
     async def start(self) -> bool:
         """Start every process, then every `run()`; tell whether that came about."""
@@ -255,7 +263,8 @@ class Conductor:
         self.ending = True
         self._record()
         members = [*self.roster.living(), *self.leftovers]
-        await asyncio.gather(*(member.end(self._patience(member)) for member in members))
+        ends = [member.end(self._patience(member)) for member in members]
+        await asyncio.gather(*ends, *self._asides)
         return self.result
 
     def _patience(self, member: Member) -> float:

@@ -55,11 +55,17 @@ class Duties:
         process = self.process
         spec = process.specs[name]
         places = process.node.directory
+        absent = places.gone.get(name)
         places.add(name, replace(places.place(name), incarnation=incarnation))
         try:
             process.make(spec, restore, by_itself=True)
         except Exception as error:
-            places.down[name] = "it could not be made"
+            if name in process.node.cells:
+                await process.node.bury(name)
+            if absent is None:
+                places.down[name] = "it could not be made"
+            else:
+                places.gone[name] = absent
             process.tell("unmade", name, f"{type(error).__name__}: {error}")
             return
         process.tell("made", name)
@@ -70,14 +76,18 @@ class Duties:
     async def _left(self, name: str) -> None:
         """End an actor where a step ends, when all that was sent to it is handled."""
         process = self.process
-        cell = process.node.cells[name]
+        cell = process.node.cells.get(name)
+        if cell is None:
+            return  # it has died, and its agent is about to hear of it
         await cell.leave(process.plan.run.graceful)
         loop = asyncio.get_running_loop()
         end = loop.time() + process.plan.run.drain
         rounds = 0
-        while rounds < 3 and loop.time() < end:
+        while rounds < 3 and loop.time() < end and name in process.node.cells:
             rounds = rounds + 1 if process.node.settled(name) else 0
             await asyncio.sleep(0.005)
+        if name not in process.node.cells:
+            return
         process.keeper.keep_final(cell, 0)
         process.keeper.forget(name)
         await process.node.bury(name)

@@ -121,6 +121,10 @@ class Hearing:
 
     def _died(self, member: Member, why: str) -> None:
         """A process has ended: a death, unless it had said that it closed."""
-        if self.run.ending or member.name in self.run.said.get("closed", ()):
+        run = self.run
+        if run.roster.members.get(member.name) is not member:
             return
-        self.run.revival.died(member, why)
+        if run.ending or member.name in run.said.get("closed", ()):
+            run.roster.bury(member)  # its journal is closed as soon as this is heard
+            return
+        run.revival.died(member, why)

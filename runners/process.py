@@ -197,8 +197,9 @@ class Process:
     def _recorded(self, name: str, step: int | None, metrics: dict[str, float]) -> None:
         if step is not None:
             step = self.keeper.steps[name] = int(step)
-            incarnation = self.node.cells[name].incarnation if name in self.node.cells else 1
-            self.node.switch.journal.row(Key(name, incarnation))[0] = max(0, step)
+            cell = self.node.cells.get(name)  # none while it is being made
+            known = cell or self.node.directory.place(name)
+            self.node.switch.journal.row(Key(name, known.incarnation))[0] = max(0, step)
         self.news.add(name, step, metrics)
 
     async def stop_life(self, *, services_only: bool) -> None:
@@ -222,7 +223,7 @@ class Process:
 
     def end_round(self, cut: int) -> list[str]:
         """Have the others keep their states too; return their names."""
-        cells = [cell for cell in self.node.cells.values() if not cell.lives]
+        cells = [cell for cell in self.node.cells.values() if cell.passive]
         for cell in cells:
             cell.keep_soon(cut)
         return [cell.name for cell in cells if self.keeper.knows(cell.name)]

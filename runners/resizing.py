@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from tether.runners.members import Member
-from tether.runners.roster import Change, Entry, up_of
+from tether.runners.roster import Change, Entry, names_of, up_of
 
 if TYPE_CHECKING:
     from tether.runners.conductor import Conductor
@@ -26,6 +26,7 @@ class Resizing:
         self._numbers = count(1)
         self._noted: dict[int, set[str]] = {}
         self._departed: set[str] = set()
+        self._closing: dict[str, asyncio.Task[None]] = {}
 
     async def asked(self, member: Member, number: int, table: str, size: int) -> None:
         """Do as an actor asks, and tell it when it is done, or why it was not."""
@@ -50,29 +51,44 @@ class Resizing:
             entries = [entry for entry in self.run.roster if entry.spec.table == table]
             present = [entry for entry in entries if entry.present]
             absent = [entry for entry in entries if not entry.present]
-            for entry in absent[: max(0, size - len(present))]:
-                await self._join(entry)
+            await self._all_join(absent[: max(0, size - len(present))])
             for entry in reversed(present[size:]):
                 await self._leave(entry)
 
-    async def _join(self, entry: Entry) -> None:
-        """Start an actor, then let everybody know of it, then let it live."""
-        run, name = self.run, entry.spec.name
-        entry.state, entry.returned, entry.leaving = "starting", False, False
-        process = entry.spec.process
+    async def _all_join(self, entries: list[Entry]) -> None:
+        """Have actors join at the same time; raise what went wrong once all others have joined."""
+        homes: dict[str, list[Entry]] = {}
+        for entry in entries:
+            homes.setdefault(entry.spec.process, []).append(entry)
+        joining = [asyncio.ensure_future(self._join(*home)) for home in homes.items()]
+        if joining:
+            await asyncio.wait(joining)
+        for each in joining:
+            each.result()
+
+    async def _join(self, process: str, entries: list[Entry]) -> None:
+        """Start the actors of a process, then let everybody know of them, then let them live."""
+        run, names = self.run, names_of(entries)
+        if process in self._closing:  # it listens where the new one is to
+            await self._closing.pop(process)
+        for entry in entries:
+            entry.state, entry.returned, entry.leaving = "starting", False, False
+            entry.present = True
         new = process not in run.roster.members
-        entry.present = True
-        why = await run.revival.joined(process, [name])
+        why = await run.revival.joined(process, names)
         if why:
-            entry.state, entry.present = "off", False
-            raise RuntimeError(f"{name} could not join: {why}")
-        entry.state = "up"
-        renewed: list[Change] = [{"what": "renewed", "process": process}]
-        joined: Change = {"what": "joined", "actor": name}
-        run.roster.announce(*(renewed if new else []), up_of(entry), joined)
+            for entry in entries:
+                entry.state, entry.present = "off", False
+            raise RuntimeError(f"{' and '.join(names)} could not join: {why}")
+        for entry in entries:
+            entry.state = "up"
+        renewed: list[Change] = [{"what": "renewed", "process": process}] if new else []
+        joined: list[Change] = [{"what": "joined", "actor": name} for name in names]
+        run.roster.announce(*renewed, *map(up_of, entries), *joined)
         run.roster.remember(run.roster.incarnations())
-        run.audience.joined(name)
-        run.go(run.roster.members[process], [name])
+        for name in names:
+            run.audience.joined(name)
+        run.go(run.roster.members[process], names)
 
     async def _leave(self, entry: Entry) -> None:
         """Have everybody forget an actor, let it finish what was sent to it, and end it."""
@@ -101,17 +117,10 @@ class Resizing:
             run.revival.departed(entry, member)
         entry.state = "off"
         run.audience.left(name)
-        if member is not None and not run.roster.here(entry.spec.process):
+        if member is not None and not run.roster.here(member.name):
+            run.roster.bury(member)
             member.order("close", 0)
-            run.task(self._ended(member))
-
-    async def _ended(self, member: Member) -> None:
-        """See a process end in which nobody lives any more."""
-        await self._in_time(
-            self.run.plan.run.graceful, lambda: member.name in self.run.said.get("closed", ())
-        )
-        self.run.roster.bury(member)
-        await member.end(0.5)
+            self._closing[member.name] = run.aside(member.end(run.plan.run.graceful))
 
     def _gone(self, entry: Entry) -> bool:
         return entry.spec.name in self._departed or entry.state != "up"

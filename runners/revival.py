@@ -39,6 +39,7 @@ class Revival:
         self._working: dict[str, asyncio.Task[None]] = {}
         self._launches: dict[str, asyncio.Future[str]] = {}
         self._spawns: dict[str, asyncio.Future[str]] = {}
+        self._ended = False
 
     def died(self, member: Member, why: str) -> None:
         """See a process end that should not have."""
@@ -51,12 +52,16 @@ class Revival:
         if run.began is None:
             self._died_early(member.name, dead, why)
             return
-        changes = [self._died(entry, why, rows if whole else None) for entry in dead]
+        known = rows if whole else None
+        changes = [self._died(entry, why, known) for entry in dead if entry.state == "up"]
         run.roster.announce(*changes)
         self._work(member.name)
 
     def _died_early(self, process: str, dead: Sequence[Entry], why: str) -> None:
         """See a process die before the run began: nobody has spoken with it yet."""
+        if self.run.over.is_set():
+            return
+        self.run.said.get("ready", set()).discard(process)
         delays = [entry.supervision.died(self.run.clock.now()) for entry in dead]
         patient = [delay for delay in delays if delay is not None]
         if len(patient) == len(delays):
@@ -90,11 +95,16 @@ class Revival:
         wills = None if rows is None else will(rows, name, entry.incarnation, here)
         own = [(key, row) for key, row in rows or () if key.local == name]
         self._deaths[name] = Death(entry.incarnation, why, run.clock.now(), own)
-        delay = None if entry.leaving else entry.supervision.died(run.clock.now())
+        comes_back = not (entry.leaving or self._ending)
+        delay = entry.supervision.died(run.clock.now()) if comes_back else None
         run.roster.died(entry, why, final=delay is None)
         self._decide(entry, why, delay)
         plain = None if wills is None else {source: list(last) for source, last in wills.items()}
         return {"what": "down", "actor": name, "why": why, "wills": plain, "final": delay is None}
+
+    @property
+    def _ending(self) -> bool:
+        return self._ended or self.run.over.is_set()
 
     def _decide(self, entry: Entry, why: str, delay: float | None) -> None:
         run, name = self.run, entry.spec.name
@@ -103,7 +113,10 @@ class Revival:
             run.audience.down(name, why, delay)
             return
         run.audience.ended(name)
-        if entry.supervision.gave_up:
+        if self._ending and not entry.leaving:
+            run.audience.gave_up(name, f"{why}; the run is ending")
+            run.note(f"{name} died: {why}")
+        elif entry.supervision.gave_up:
             reason = f"{why}; {entry.supervision.gave_up}"
             run.audience.gave_up(name, reason)
             run.note(f"{name} was given up: {reason}")
@@ -111,9 +124,9 @@ class Revival:
             run.audience.gave_up(name, f"{why}; it is temporary")
 
     def _work(self, process: str) -> None:
-        if process not in self._working and self._dead(process):
-            task = self._working[process] = self.run.task(self._revive(process))
-            task.add_done_callback(lambda _: self._working.pop(process, None))
+        working = self._working.get(process)
+        if (working is None or working.done()) and self._dead(process):
+            self._working[process] = self.run.task(self._revive(process))
 
     def _dead(self, process: str) -> list[str]:
         return [e.spec.name for e in self.run.roster.of(process) if e.spec.name in self._due]
@@ -250,6 +263,8 @@ class Revival:
             self._spawns[name] = made
             member.order("spawn", name, run.roster.entries[name].incarnation, {})
             if why := await made:
+                for other in names[: names.index(name)]:
+                    member.order("leave", other)
                 return why
         return ""
 
@@ -268,6 +283,7 @@ class Revival:
     def end(self) -> None:
         """Bring nobody back any more: the run is ending."""
         run = self.run
+        self._ended = True
         for process in [*self._launches]:
             member = run.roster.members.pop(process, None)
             if member is not None:

@@ -94,8 +94,8 @@ class Roster:
 
     def bury(self, member: Member) -> None:
         """Keep what the journal of a dead process says; it takes part no more."""
-        self._left += [(key, tuple(row)) for key, row in member.rows()]
         if self.members.get(member.name) is member:
+            self._left += [(key, tuple(row)) for key, row in member.rows()]
             del self.members[member.name]
 
     def closed(self, member: Member) -> None:
@@ -127,6 +127,7 @@ class Roster:
     def lost(self, entry: Entry, why: str) -> None:
         """Note that a dead actor will not come back."""
         entry.state, entry.why, entry.lives = "gone", why, False
+        entry.incarnation += 1
 
     def incarnations(self) -> dict[str, int]:
         """Return the last incarnation of each actor that was ever started."""

@@ -23,6 +23,7 @@ class Rounds:
     def __init__(self, conductor: Conductor, last: int) -> None:
         self.run_ = conductor
         self.last = last
+        self._asked: list[Member] = []
         self._told: set[str] = set()
         self._taking: set[str] = set()
         self._writing: set[str] = set()
@@ -46,15 +47,17 @@ class Rounds:
     async def _phase(self, word: str, patience: float) -> None:
         self._told.clear()
         self._taking.clear()
-        for member in self.run_.roster.living():
+        self._asked = self.run_.roster.living()
+        for member in self._asked:
             member.order(word, self.last)
         await self._in_time(patience, self._complete)
         # Two rounds are kept: who lags behind by two would have none in common with the others.
         await self._in_time(self.run_.plan.run.lost, self._written)
 
     def _complete(self) -> bool:
-        living = {member.name for member in self.run_.roster.living()}
-        return living <= self._told and all(map(self._done, self._taking))
+        living = self.run_.roster.living()
+        asked = {member.name for member in self._asked if member in living}
+        return asked <= self._told and all(map(self._done, self._taking))
 
     def _written(self) -> bool:
         return all(map(self._done, self._writing))

@@ -17,7 +17,7 @@ class Center:
 
 
 def link(target: str = "center/0") -> Link:
-    return Link(lambda n: bytearray(n), pair=Pair("worker/0", target, 1, 1))
+    return Link(bytearray, pair=Pair("worker/0", target, 1, 1))
 
 
 def ask(

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tether.actors import frames
-from tether.actors.frames import Cancel, Chunk, Frame, Origin, Pair
+from tether.actors.frames import Chunk, Frame, Origin
+from tether.actors.journal import DROPS
 from tether.actors.message import Body, Kind, Message, Part
-from tether.actors.packet import Ack, Packet
+from tether.actors.packet import Ack, Packet, Pair
+from tether.actors.words import Cancel, Probe, Wait
 
 PAIR = Pair("worker/3", "center/0", 2, 1)
 counts = st.integers(0, 2**62)
@@ -27,26 +29,36 @@ messages = st.builds(
     st.builds(Body, st.binary()),
     st.none() | st.floats(0, 1e6),
     st.lists(st.tuples(st.text(), counts), max_size=3).map(tuple),
+    counts,
 )
 packets = st.builds(Packet, counts, st.lists(messages, max_size=3).map(tuple), acks)
+cancels = st.builds(Cancel, st.text(), st.text(), counts, counts, counts, st.sampled_from(DROPS))
+waits = st.builds(Wait, st.text(), counts)
+probes = st.builds(
+    Probe, st.text(), st.text(), st.text(), counts, counts,
+    st.lists(waits, min_size=1, max_size=3).map(tuple),
+)  # fmt: skip
+words = cancels | probes
 whole = st.builds(
     Frame,
     st.builds(Origin, st.text(), st.text(), counts),
     st.lists(st.tuples(pairs, packets), max_size=3),
-    st.lists(st.builds(Cancel, st.text(), st.text(), counts), max_size=3),
+    st.lists(words, max_size=3),
 )
 
 
 def plain(message: Message) -> tuple[Any, ...]:
     sizes = [part.nbytes for part in message.body.parts]
-    return (message.kind, message.number, message.method, message.body.data, sizes, message.chain)
+    head = (message.kind, message.number, message.method, message.cut, message.chain)
+    return (*head, message.body.data, sizes)
 
 
 def packed(*changes: tuple[tuple[int, ...], Any]) -> bytes:
     """Return a frame of one message in which some fields are replaced, by their places."""
-    message = Message(Kind.ASK, 7, "exchange", Body(b"abc"), 5.0, (("worker/3", 6),))
+    message = Message(Kind.ASK, 7, "exchange", Body(b"abc"), 5.0, (("worker/3", 6),), cut=8)
     packet = Packet(4, (message,), Ack(1, 1, 64, {"expired": 0}))
-    frame = Frame(Origin("r", "p", 1), [(PAIR, packet)], [Cancel("worker/3", "center/0", 5)])
+    probe = Probe("worker/3", "center/0", "worker/3", 4, 1, (Wait("worker/3.Worker.go", 9),))
+    frame = Frame(Origin("r", "p", 1), [(PAIR, packet)], [Cancel(*PAIR, 5), probe])
     tree = msgpack.unpackb(frames.pack_frame(frame, 0.0))
     for path, value in changes:
         inner = tree
@@ -61,7 +73,7 @@ def packed(*changes: tuple[tuple[int, ...], Any]) -> bytes:
 def test_a_frame_comes_back_as_it_went(frame: Frame) -> None:
     back = frames.unpack_frame(frames.pack_frame(frame, 0.0), 0.0)
 
-    assert (back.origin, back.cancels) == (frame.origin, frame.cancels)
+    assert (back.origin, back.words) == (frame.origin, frame.words)
     for (pair, packet), (pair_back, packet_back) in zip(frame.packets, back.packets, strict=True):
         assert pair_back == pair
         assert (packet_back.first, packet_back.ack) == (packet.first, packet.ack)
@@ -80,7 +92,7 @@ def test_a_deadline_travels_as_the_time_that_remains() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        ((0,), 2, "wire version 2 came, but version 1 is spoken here"),
+        ((0,), 1, "wire version 1 came, but version 2 is spoken here"),
         ((1,), 5, "5 came where a name belongs"),
         ((3,), -1, "-1 came where a count belongs"),
         ((3,), True, "True came where a count belongs"),
@@ -90,11 +102,16 @@ def test_a_deadline_travels_as_the_time_that_remains() -> None:
         ((5, 0, 6, 0, 0), 9, "9 came where a kind of message belongs"),
         ((5, 0, 6, 0, 3), "soon", "could not convert string to float"),
         ((5, 0, 6, 0, 3), float("nan"), "nan seconds are left for a message"),
-        ((5, 0, 6, 0, 5), 4, "a message is encoded by codec 4, which is not known here"),
-        ((5, 0, 6, 0, 6), None, "a message came without its structure"),
-        ((5, 0, 6, 0, 6), [1], "a message came without its structure"),
-        ((5, 0, 6, 0, 7), [1.5], "1.5 came where a count belongs"),
-        ((6, 0), ["a", "b"], "not enough values to unpack"),
+        ((5, 0, 6, 0, 5), -1, "-1 came where a count belongs"),
+        ((5, 0, 6, 0, 6), 4, "a message is encoded by codec 4, which is not known here"),
+        ((5, 0, 6, 0, 7), None, "a message came without its structure"),
+        ((5, 0, 6, 0, 7), [1], "a message came without its structure"),
+        ((5, 0, 6, 0, 8), [1.5], "1.5 came where a count belongs"),
+        ((5, 0, 6, 0), [1] * 10, "too many values to unpack"),
+        ((6, 0), [0, "a"], "not enough values to unpack"),
+        ((6, 0, 0), 2, "a word of kind 2 came, which is not one of this wire version"),
+        ((6, 0), "ab", "not enough values to unpack"),
+        ((6, 0), 5, "a frame of .* bytes is malformed: TypeError"),
     ],
 )
 def test_a_frame_with_a_wrong_field_is_refused(
@@ -117,7 +134,7 @@ def test_random_bytes_are_never_more_than_a_value_error(data: bytes) -> None:
 def test_mutated_frames_and_headers_are_never_more_than_a_value_error(
     flips: list[tuple[int, int]], cut: int
 ) -> None:
-    header = msgpack.packb([1, "run", *PAIR, 4, 0, 0, 100])
+    header = msgpack.packb([2, "run", *PAIR, 4, 0, 0, 100])
     unpack_frame = lambda d: frames.unpack_frame(d, 0.0)  # noqa: E731
     for valid, unpack in ((packed(), unpack_frame), (header, frames.unpack_chunk)):
         data = bytearray(valid)
@@ -137,10 +154,11 @@ junk = st.recursive(
 )  # fmt: skip
 places = st.sampled_from(
     [(k,) for k in range(7)]
-    + [(5, 0), (6, 0), (6, 0, 2)]
+    + [(5, 0), (6, 0), (6, 1), (6, 1, 6, 0)]
+    + [(6, word, k) for word in range(2) for k in range(7)]
     + [(5, 0, k) for k in range(7)]
     + [(5, 0, 5, k) for k in range(4)]
-    + [(5, 0, 6, 0, k) for k in range(8)]
+    + [(5, 0, 6, 0, k) for k in range(9)]
 )
 
 
@@ -187,10 +205,10 @@ def test_large_structure_travels_in_chunks_as_the_last_part() -> None:
 @pytest.mark.parametrize(
     ("head", "text"),
     [
-        ([2, "r", *PAIR, 1, 0, 0, 9], "wire version 2 came, but version 1 is spoken here"),
-        ([1, "r", *PAIR, 1, 0, 0], "not enough values to unpack"),
-        ([1, "r", *PAIR, 1, 0, 0, -9], "-9 came where a count belongs"),
-        ([1, None, *PAIR, 1, 0, 0, 9], "None came where a name belongs"),
+        ([3, "r", *PAIR, 1, 0, 0, 9], "wire version 3 came, but version 2 is spoken here"),
+        ([2, "r", *PAIR, 1, 0, 0], "not enough values to unpack"),
+        ([2, "r", *PAIR, 1, 0, 0, -9], "-9 came where a count belongs"),
+        ([2, None, *PAIR, 1, 0, 0, 9], "None came where a name belongs"),
         (7, "a chunk's header is malformed: TypeError"),
     ],
 )

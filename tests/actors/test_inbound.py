@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.actors.conftest import call
 from tether.actors.inbound import AHEAD, Inbound
-from tether.actors.message import Body, Kind, Message, Part
+from tether.actors.journal import DROPS, Word
+from tether.actors.message import OVERHEAD, Body, Kind, Message, Part
 from tether.actors.packet import Ack, Window
 
 
@@ -120,6 +121,52 @@ def test_settled_calls_are_booked_by_what_became_of_them() -> None:
 
     assert inbox.ack == Ack(3, 2, 300, {"expired": 1})
     assert inbox.ack.settled == inbox.settled == 3
+
+
+def test_rows_count_what_was_handled_and_dropped_and_its_bytes() -> None:
+    inbox = inbound()
+    whys = [None, "expired", "cancelled", None]
+
+    for message, why in zip(inbox.accept(1, tuple(map(call, range(4)))), whys, strict=True):
+        inbox.settle(message, why)
+
+    row = inbox.row
+    assert (row[Word.HANDLED], row[Word.HANDLED_BYTES]) == (2, 4 * OVERHEAD)
+    assert dict(zip(DROPS, row[Word.DROPPED :], strict=True)) == {
+        "cancelled": 1, "expired": 1, "superseded": 0, "cycle": 0, "absent": 0,
+    }  # fmt: skip
+
+
+def test_the_last_call_that_began_is_known_while_it_is_handled() -> None:
+    inbox = inbound()
+
+    inbox.start(7)
+
+    assert inbox.row[Word.STARTED] == 7
+
+
+def test_what_began_in_a_batch_after_a_later_one_was_dropped_takes_nothing_back() -> None:
+    inbox = inbound()
+    _, second = inbox.accept(1, (call(1), call(2)))
+    inbox.settle(second, "expired")
+
+    inbox.start(1)
+
+    assert inbox.row[Word.STARTED] == 2
+
+
+@pytest.mark.parametrize(
+    ("why", "began"),
+    [(None, 3), ("expired", 3), ("absent", 3), ("cancelled", 0), ("superseded", 0), ("cycle", 0)],
+)
+def test_only_what_was_next_in_turn_has_begun_when_it_is_settled(
+    why: str | None, began: int
+) -> None:
+    inbox = inbound()
+
+    inbox.settle(call(3), why)
+
+    assert inbox.row[Word.STARTED] == began
 
 
 @given(st.data(), st.lists(st.lists(st.binary(min_size=1, max_size=12), max_size=3), max_size=5))

@@ -10,13 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.actors.conftest import call
+from tether.actors.journal import WORDS, Word
+from tether.actors.ledger import Ledger
 from tether.actors.link import Link
 from tether.actors.message import Kind, Message
-from tether.actors.packet import Ack, Packet, Window
+from tether.actors.packet import Ack, Packet, Pair, Window
 
 
 def link(window: Window | None = None, resend_after: float | None = None) -> Link:
     return Link(lambda n: np.empty(n, np.uint8), window, resend_after)
+
+
+def test_a_link_knows_both_its_ends() -> None:
+    pair = Pair("worker/0", "center/0", 2, 1)
+    row, books = [0] * WORDS, Ledger()
+
+    made = Link(bytearray, pair=pair, books=books, row=row)
+    made.out.add(call(1))
+    made.inward.start(5)
+
+    assert (made.pair, made.local, made.remote) == (pair, "worker/0", "center/0")
+    assert (books.sent, row[Word.SENT], row[Word.STARTED]) == (1, 1, 5)
 
 
 def numbers(messages: list[Message]) -> list[int]:

@@ -23,7 +23,7 @@ async def nothing() -> None:
 @cache
 def link(source: str) -> Link:
     """Return the link over which a sender's calls come."""
-    return Link(lambda n: bytearray(n), pair=Pair("me/0", source, 1, 1))
+    return Link(bytearray, pair=Pair("me/0", source, 1, 1))
 
 
 def filled(*items: tuple[str, str]) -> Mailbox:
@@ -105,7 +105,7 @@ def test_a_call_is_found_by_its_sender_and_number() -> None:
 
 def test_a_call_that_came_over_another_link_of_the_same_sender_is_another() -> None:
     mailbox = filled(("a", "x"))
-    anew = Link(lambda n: bytearray(n), pair=Pair("me/0", "a", 1, 2))
+    anew = Link(bytearray, pair=Pair("me/0", "a", 1, 2))
 
     assert mailbox.remove(anew, 0) is None
     assert len(mailbox) == 1

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.actors.conftest import call
+from tether.actors.journal import Row, Word
+from tether.actors.ledger import Ledger
 from tether.actors.message import OVERHEAD, Kind
 from tether.actors.outbound import PACKET_BYTES, Outbound
 from tether.actors.packet import Ack, Window
 
 
-def outbound(messages: int = 64, nbytes: int = 64 << 20) -> Outbound:
-    return Outbound(Window(messages, nbytes), None)
+def outbound(messages: int = 64, nbytes: int = 64 << 20, books: Ledger | None = None) -> Outbound:
+    return Outbound(Window(messages, nbytes), None, books)
 
 
 def leaving(out: Outbound) -> list[int]:
@@ -158,48 +161,167 @@ def test_what_a_dead_receiver_had_not_settled_is_unknown() -> None:
     leaving(out)
     out.acknowledge(Ack(received=2, handled=1, bytes=OVERHEAD), 0)
 
-    out.close()
+    out.retire(None, moved=1)
 
-    assert (out.books.handled, out.books.unknown, out.books.in_flight) == (1, 2, 0)
+    assert (out.books.sent, out.books.handled, out.books.unknown) == (2, 1, 1)
+    assert out.books.in_flight == 0
     assert (out.quiet, out.can_go, out.open) == (True, False, False)
 
 
-def test_something_can_go_only_when_there_is_room() -> None:
-    out = outbound(messages=1)
-    before = out.can_go
-    out.add(call(1))
-    waiting = out.can_go
-    leaving(out)
-    out.add(call(2))
-
-    assert (before, waiting, out.can_go) == (False, True, False)
-
-
-def test_nothing_is_overdue_where_nothing_is_ever_lost() -> None:
+def test_a_dead_receivers_last_acknowledgement_closes_the_books_exactly() -> None:
     out = outbound()
-    out.add(call(1))
+    for number in (1, 2, 3, 4):
+        out.add(call(number))
+    leaving(out)
+    out.acknowledge(Ack(received=4, handled=1, bytes=OVERHEAD), 0)
+
+    out.retire(Ack(0, 2, 3 * OVERHEAD, {"expired": 1}), moved=0)
+
+    assert (out.books.handled, out.books.dropped, out.books.unknown) == (2, {"expired": 1}, 1)
+    assert out.row[Word.SENT] == 4
+
+
+@pytest.mark.parametrize("settled", [0, 9])
+def test_a_last_acknowledgement_that_cannot_be_is_left_aside(settled: int) -> None:
+    out = outbound()
+    for number in (1, 2):
+        out.add(call(number))
+    leaving(out)
+    out.acknowledge(Ack(received=2, handled=1, bytes=OVERHEAD), 0)
+
+    out.retire(Ack(0, settled), moved=0)
+
+    assert (out.books.handled, out.books.unknown) == (1, 1)
+
+
+def test_what_moves_to_the_next_incarnation_was_not_sent_to_the_dead_one() -> None:
+    books = Ledger()
+    old, new = outbound(books=books), outbound(books=books)
+    for number in (1, 2, 3):
+        old.add(call(number))
+    leaving(old)
+
+    old.retire(None, moved=2)
+    for number in (2, 3):
+        new.add(call(number))
+
+    assert (old.row[Word.SENT], new.row[Word.SENT], books.sent) == (1, 2, 3)
+    assert (books.unknown, books.in_flight) == (1, 2)
+
+
+def test_what_waits_for_one_who_will_not_come_back_is_dropped_as_absent() -> None:
+    out = outbound(messages=1)
+    for number in (1, 2, 3):
+        out.add(call(number))
     leaving(out)
 
-    assert not out.overdue(1e9)
+    out.abandon(None)
+
+    assert (out.books.dropped, out.books.unknown, out.books.in_flight) == ({"absent": 2}, 1, 0)
+    assert (out.row[Word.SENT], out.row[Word.ABANDONED]) == (3, 2)
+    assert out.quiet
 
 
-@given(st.lists(st.integers(0, 3000), max_size=40), st.integers(1, 6), st.integers(1, 2000))
-def test_the_window_is_never_exceeded_and_everything_leaves_at_last(
-    sizes: list[int], messages: int, nbytes: int
-) -> None:
-    out = outbound(messages, nbytes)
-    for number, size in enumerate(sizes):
-        out.add(call(number, size))
-    left: list[int] = []
-    settled = settled_bytes = 0
+def test_rows_count_what_was_sent_and_taken_back_and_its_bytes() -> None:
+    out = outbound(messages=1)
+    for number in (1, 2):
+        out.add(call(number, size=36))
+    out.add(call(9, size=6, kind=Kind.ANSWER))
+    leaving(out)
 
-    while len(left) < len(sizes):
-        taken = out.take(0)[1]
-        left += [message.number for message in taken]
-        held = [sizes[number] + OVERHEAD for number in left[settled:]]
-        assert len(held) <= messages
-        assert sum(held) <= nbytes or len(held) == 1
-        settled, settled_bytes = settled + 1, settled_bytes + held[0]
-        out.acknowledge(Ack(len(left), settled, settled_bytes), 0)
+    out.withdraw(2)
 
-    assert left == list(range(len(sizes)))
+    assert (out.row[Word.SENT], out.row[Word.WITHDRAWN], out.row[Word.BYTES]) == (2, 1, 270)
+    assert out.books.bytes == 270
+
+
+def test_answers_and_calls_that_wait_can_be_looked_at() -> None:
+    out = outbound(messages=1)
+    for number in (1, 2, 3):
+        out.add(call(number))
+    leaving(out)
+    out.add(call(4, kind=Kind.ANSWER))
+
+    assert [message.number for message in out.waiting] == [2, 3]
+    assert [message.number for message in out.answers] == [4]
+    assert out.held == 2
+
+
+class Receivers:
+    """The incarnations of a receiver one after the other, and what they really did."""
+
+    def __init__(self) -> None:
+        self.books = Ledger()
+        self.rows: list[Row] = []
+        self.added = self.handled = self.withdrawn = 0
+        self.begin()
+
+    def begin(self) -> None:
+        self.out = outbound(3, books=self.books)
+        self.rows.append(self.out.row)
+        self.received = self.settled = 0
+
+    @property
+    def ack(self) -> Ack:
+        return Ack(self.received, self.settled, self.settled * OVERHEAD)
+
+    def add(self) -> None:
+        self.added += 1
+        self.out.add(call(self.added))
+
+    def leave(self) -> None:
+        self.received += len(leaving(self.out))
+
+    def settle(self) -> None:
+        if self.settled < self.received:
+            self.settled += 1
+            self.handled += 1
+
+    def acknowledge(self) -> None:
+        self.out.acknowledge(self.ack, 0)
+
+    def withdraw(self) -> None:
+        if self.out.waiting:
+            self.withdrawn += self.out.withdraw(self.out.waiting[-1].number)
+
+    def die(self, *, known: bool = True) -> None:
+        waiting = self.out.waiting
+        self.out.retire(self.ack if known else None, len(waiting))
+        self.begin()
+        for message in waiting:
+            self.out.add(message)
+
+    def die_with_the_journal(self) -> None:
+        self.die(known=False)
+
+    def do_all(self) -> None:
+        while not self.out.quiet:
+            self.leave()
+            self.settle()
+            self.acknowledge()
+
+
+events = ("add", "leave", "settle", "acknowledge", "withdraw", "die", "die_with_the_journal")
+
+
+@given(st.lists(st.sampled_from(events), max_size=60), st.booleans())
+def test_the_books_of_all_incarnations_of_a_receiver_close(events: list[str], last: bool) -> None:
+    receivers = Receivers()
+    books = receivers.books
+
+    for event in events:
+        getattr(receivers, event)()
+        assert books.sent == receivers.added
+        assert books.in_flight >= 0
+    if last:
+        receivers.out.abandon(receivers.ack)
+    else:
+        receivers.do_all()
+
+    assert books.in_flight == 0
+    assert books.handled <= receivers.handled
+    assert books.handled == receivers.handled or "die_with_the_journal" in events
+    assert books.dropped["cancelled"] == receivers.withdrawn
+    assert receivers.added == books.handled + books.dropped.total() + books.unknown
+    assert receivers.added == sum(row[Word.SENT] for row in receivers.rows)
+    assert receivers.withdrawn == sum(row[Word.WITHDRAWN] for row in receivers.rows)

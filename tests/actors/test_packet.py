@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tether.actors.packet import Ack, Window
+from tether.actors.packet import Ack, Pair, Window
 
 
 def test_a_window_holds_64_messages_and_64_mebibytes() -> None:
@@ -12,3 +12,10 @@ def test_a_window_holds_64_messages_and_64_mebibytes() -> None:
 def test_settled_calls_are_those_handled_and_dropped() -> None:
     assert Ack(received=9, handled=5).settled == 5
     assert Ack(received=9, handled=5, dropped={"expired": 2, "cycle": 1}).settled == 8
+
+
+def test_a_pair_turned_is_what_its_other_end_sees() -> None:
+    pair = Pair("worker/0", "center/0", 3, 1)
+
+    assert pair.turned == Pair("center/0", "worker/0", 1, 3)
+    assert pair.turned.turned == pair

@@ -26,12 +26,15 @@ from tests.actors.conftest import (
 from tether.actors import Group, buffer, oneway, within
 from tether.actors.buffers import lent
 from tether.actors.directory import Directory, Place
-from tether.actors.frames import Cancel, Frame, Origin, Pair, pack_frame
+from tether.actors.frames import FRAME_BYTES, Frame, Origin, pack_frame, unpack_frame
+from tether.actors.journal import Key
+from tether.actors.link import Link
 from tether.actors.memory import Pool
-from tether.actors.message import Message
-from tether.actors.packet import Ack, Packet, Window
-from tether.actors.switch import FRAME_BYTES, Switch
+from tether.actors.message import Body, Kind, Message, Part
+from tether.actors.packet import Ack, Packet, Pair, Window
+from tether.actors.switch import Switch
 from tether.actors.transport import Receiver
+from tether.actors.words import Cancel, Word
 
 
 class Center:
@@ -224,13 +227,21 @@ class Inbox:
 
     def __init__(self) -> None:
         self.came: list[Message] = []
-        self.withdrawn: list[int] = []
+        self.orphans: list[tuple[Pair, int]] = []
+        self.words: list[Word] = []
 
-    def deliver(self, source: str, target: str, message: Message) -> None:
+    def deliver(self, link: Link, message: Message) -> None:
         self.came.append(message)
 
-    def withdraw(self, source: str, target: str, number: int) -> None:
-        self.withdrawn.append(number)
+    def orphaned(self, pair: Pair, message: Message) -> None:
+        self.orphans.append((pair, message.number))
+
+    def word(self, word: Word) -> None:
+        self.words.append(word)
+
+    @property
+    def numbers(self) -> list[int]:
+        return [message.number for message in self.came]
 
 
 class Wire:
@@ -243,6 +254,7 @@ class Wire:
 
     async def start(self, receiver: Receiver) -> None: ...
     async def close(self, linger: float) -> None: ...
+    def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None: ...
 
     def send(self, process: str, frame: bytes) -> None:
         self.frames.append(frame)
@@ -253,23 +265,31 @@ class Wire:
 HERE, THERE = "center/0", "worker/0"
 
 
-def switch(inbox: Inbox, wire: Wire | None = None) -> Switch:
+def switch(inbox: Inbox, wire: Wire | None = None, window: Window | None = None) -> Switch:
     places = {
         HERE: Place("home", Center), "center/1": Place("home", Center),
         THERE: Place("far", Center), "worker/1": Place("far", Center, incarnation=3),
     }  # fmt: skip
-    return Switch(Origin("run", "home", 1), Directory(places), inbox, Pool(), wire or Wire())
+    origin = Origin("run", "home", 1)
+    return Switch(origin, Directory(places), inbox, Pool(), wire or Wire(), window)
 
 
 def frame(*packets: tuple[Pair, Packet], run: str = "run", cancels: tuple[int, ...] = ()) -> bytes:
-    words = [Cancel(THERE, HERE, number) for number in cancels]
+    words: list[Word] = [Cancel(THERE, HERE, 1, 1, number) for number in cancels]
     return pack_frame(Frame(Origin(run, "far", 1), list(packets), words), 0.0)
 
 
 def packet(
-    source: str = THERE, target: str = HERE, source_is: int = 1, target_is: int = 1, number: int = 1
+    source: str = THERE,
+    target: str = HERE,
+    source_is: int = 1,
+    target_is: int = 1,
+    number: int = 1,
+    kind: Kind = Kind.TELL,
+    first: int = 1,
 ) -> tuple[Pair, Packet]:
-    return Pair(source, target, source_is, target_is), Packet(1, (call(number),), Ack())
+    message = call(number, kind=kind)
+    return Pair(source, target, source_is, target_is), Packet(first, (message,), Ack())
 
 
 @pytest.mark.parametrize(
@@ -283,6 +303,12 @@ def packet(
             "worker/1 is spoken of in incarnation 1, but it is 3",
         ),
         (frame(packet(target_is=2)), "packet", "center/0 is spoken of in incarnation 2, but it is"),
+        (frame(packet(target="nobody/0", source_is=2)), "packet", "there is no actor nobody/0"),
+        (
+            frame(packet(target=THERE, source_is=2)),
+            "packet",
+            "a frame for worker/0 came, which does not live",
+        ),
         (frame(packet("nobody/0")), "packet", "there is no actor nobody/0 in this run"),
         (frame(packet(target=THERE)), "packet", "a frame for worker/0 came, which does not live"),
         (
@@ -312,14 +338,14 @@ async def test_a_refused_packet_costs_its_neighbours_nothing() -> None:
 
     taker.frame(frame(packet("worker/1", number=8), packet(number=9), cancels=(4,)))
 
-    assert [message.number for message in inbox.came] == [9]
-    assert inbox.withdrawn == [4]
+    assert inbox.numbers == [9]
+    assert inbox.words == [Cancel(THERE, HERE, 1, 1, 4)]
     assert taker.refused == {"packet": 1}
     taker.close()
 
 
 def chunk(*changes: tuple[int, Any]) -> bytes:
-    head = [1, "run", THERE, HERE, 1, 1, 1, 0, 0, 100]
+    head = [2, "run", THERE, HERE, 1, 1, 1, 0, 0, 100]
     for at, value in changes:
         head[at] = value
     data: bytes = msgpack.packb(head)
@@ -330,7 +356,9 @@ def chunk(*changes: tuple[int, Any]) -> bytes:
     ("header", "text"),
     [
         (chunk((1, "old")), "a chunk of run old came, which is not this one"),
-        (chunk((4, 2)), "worker/0 is spoken of in incarnation 2, but it is 1"),
+        (chunk((5, 2)), "center/0 is spoken of in incarnation 2, but it is 1"),
+        (chunk((2, "worker/1")), "worker/1 is spoken of in incarnation 1, but it is 3"),
+        (chunk((3, THERE)), "a frame for worker/0 came, which does not live here"),
         (chunk((2, "nobody/0")), "there is no actor nobody/0"),
         (chunk((8, 99)), "a chunk of bytes 99 to 109 of 100 came"),
         (chunk((9, 2**62)), "a chunk was refused"),
@@ -379,8 +407,8 @@ async def test_what_is_queued_in_one_turn_leaves_in_one_frame() -> None:
     wire = Wire()
     giver = switch(Inbox(), wire)
     for number in range(5):
-        giver.send(HERE, THERE, call(number))
-        giver.send("center/1", THERE, call(number))
+        giver.send(giver.link(HERE, THERE), call(number))
+        giver.send(giver.link("center/1", THERE), call(number))
 
     await asyncio.sleep(0)
 
@@ -392,7 +420,7 @@ async def test_frames_are_bounded_however_much_there_is_to_say() -> None:
     wire = Wire()
     giver = switch(Inbox(), wire)
     for number in range(60):
-        giver.send(HERE, THERE, call(number, size=900_000))
+        giver.send(giver.link(HERE, THERE), call(number, size=900_000))
     await asyncio.sleep(0)
     first = len(wire.frames)
 
@@ -408,7 +436,7 @@ async def test_frames_are_bounded_however_much_there_is_to_say() -> None:
 async def test_a_renewed_connection_concerns_only_its_process() -> None:
     wire = Wire()
     giver = switch(Inbox(), wire)
-    giver.send(HERE, THERE, call(1))
+    giver.send(giver.link(HERE, THERE), call(1))
     await asyncio.sleep(0)
 
     giver.connected("elsewhere")
@@ -422,8 +450,177 @@ async def test_what_a_closing_switch_has_to_acknowledge_is_said_at_once() -> Non
     wire, inbox = Wire(), Inbox()
     taker = switch(inbox, wire)
     taker.frame(frame(packet()))
-    taker.settle(HERE, THERE, inbox.came[0], None)
+    taker.settle(taker.link(HERE, THERE), inbox.came[0], None)
 
     taker.close()
 
     assert len(wire.frames) == 1
+
+
+def died(taker: Switch, actor: str) -> list[Link]:
+    """Have an actor die, as the news of it do."""
+    taker.directory.died(actor, "killed by signal 9", 2, final=False)
+    return taker.part(actor)
+
+
+def back(taker: Switch, actor: str, incarnation: int = 2) -> None:
+    """Have the next incarnation of an actor of the other process stand."""
+    taker.directory.add(actor, Place("far", Center, incarnation))
+    taker.join(actor)
+
+
+async def test_what_an_incarnation_says_before_the_news_of_it_is_taken_in_with_them() -> None:
+    inbox = Inbox()
+    taker = switch(inbox)
+
+    taker.frame(frame(packet(source_is=2, number=5)))
+    before = inbox.numbers
+    died(taker, THERE)
+    taker.frame(frame(packet(source_is=2, number=6, first=2)))
+    between = inbox.numbers
+    back(taker, THERE)
+
+    assert (before, between, inbox.numbers) == ([], [], [5, 6])
+    assert taker.refused == {}
+    taker.close()
+
+
+async def test_a_chunk_of_an_incarnation_nobody_told_of_is_taken_in_with_the_news() -> None:
+    inbox = Inbox()
+    taker = switch(inbox)
+    message = Message(Kind.ASK, 7, "take", Body(b"", (Part(10),)))
+
+    taker.chunk(chunk((4, 2), (9, 10)), memoryview(b"0123456789"))
+    taker.frame(frame((Pair(THERE, HERE, 2, 1), Packet(1, (message,), Ack()))))
+    died(taker, THERE)
+    back(taker, THERE)
+
+    assert inbox.numbers == [7]
+    assert inbox.came[0].body.parts[0].memory.tobytes() == b"0123456789"
+    taker.close()
+
+
+async def test_what_a_dead_incarnation_said_is_refused_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    inbox = Inbox()
+    taker = switch(inbox)
+    died(taker, THERE)
+
+    taker.frame(frame(packet()))
+    taker.chunk(chunk(), memoryview(bytes(10)))
+
+    assert inbox.came == []
+    assert taker.refused == {"packet": 1, "chunk": 1}
+    assert "worker/0 is spoken of in incarnation 1, but it is 2" in caplog.text
+
+
+async def test_more_than_two_windows_ahead_of_the_news_are_refused(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    taker = switch(Inbox(), window=Window(messages=2, bytes=100))
+
+    for number in range(1, 30):
+        taker.frame(frame(packet(source_is=2, number=number, first=number)))
+
+    assert 0 < taker.refused["packet"] < 29
+    assert "worker/0 has said" in caplog.text
+    assert "as incarnation 2, which nobody has told of, and no more is kept" in caplog.text
+
+
+async def test_an_answer_to_a_dead_incarnation_of_this_process_is_told_and_refused() -> None:
+    inbox = Inbox()
+    taker = switch(inbox)
+    died(taker, HERE)
+
+    taker.frame(frame(packet(number=8, kind=Kind.ANSWER)))
+    taker.frame(frame(packet(number=9)))
+
+    assert inbox.orphans == [(Pair(HERE, THERE, 1, 1), 8)]
+    assert inbox.came == []
+    assert taker.refused == {"packet": 2}
+
+
+async def test_an_answer_over_a_link_whose_other_end_has_died_goes_no_further() -> None:
+    wire, inbox = Wire(), Inbox()
+    giver = switch(inbox, wire)
+    link = giver.link(HERE, THERE)
+    died(giver, THERE)
+
+    giver.answer(link, call(8, kind=Kind.ANSWER))
+    await asyncio.sleep(0)
+
+    assert inbox.orphans == [(Pair(THERE, HERE, 1, 1), 8)]
+    assert wire.frames == []
+
+
+async def test_what_is_said_to_the_dead_waits_for_the_next_incarnation() -> None:
+    wire = Wire()
+    giver = switch(Inbox(), wire)
+    died(giver, THERE)
+    giver.send(giver.link(HERE, THERE), call(3))
+    giver.say(Cancel(HERE, THERE, 1, 2, 3))
+    await asyncio.sleep(0)
+    before = list(wire.frames)
+
+    back(giver, THERE)
+    await asyncio.sleep(0)
+
+    assert before == []
+    (said,) = (unpack_frame(data, 0.0) for data in wire.frames)
+    assert said.packets[0][0] == Pair(HERE, THERE, 1, 2)
+    assert [message.number for message in said.packets[0][1].messages] == [3]
+    assert said.words == []
+    giver.close()
+
+
+async def test_a_death_parts_the_links_of_the_dead_and_no_others() -> None:
+    giver = switch(Inbox())
+    links = [giver.link(*ends) for ends in ((HERE, THERE), ("center/1", THERE), (HERE, "worker/1"))]
+
+    parted = died(giver, THERE)
+
+    assert parted == links[:2]
+    assert [giver.current(link) for link in links] == [False, False, True]
+    assert giver.link(HERE, THERE) is not links[0]
+
+
+async def test_each_pair_of_incarnations_has_its_row_and_all_share_their_books() -> None:
+    giver = switch(Inbox())
+    old = giver.link(HERE, THERE)
+    died(giver, THERE)
+    new = giver.link(HERE, THERE)
+
+    rows = dict(giver.journal.rows())
+
+    assert rows[Key(HERE, 1, THERE, 1)] is old.out.row is old.inward.row
+    assert rows[Key(HERE, 1, THERE, 2)] is new.out.row
+    assert old.out.books is new.out.books is giver.books[HERE, THERE]
+
+
+async def test_a_call_over_a_link_of_the_dead_cannot_be_taken_back() -> None:
+    wire = Wire()
+    giver = switch(Inbox(), wire)
+    link = giver.link(HERE, THERE)
+    giver.send(link, call(3))
+    died(giver, THERE)
+
+    assert not giver.cancel(link, 3)
+    await asyncio.sleep(0)
+    assert wire.frames == []
+
+
+async def test_a_call_that_has_left_is_taken_back_by_a_word_that_says_why() -> None:
+    wire = Wire()
+    giver = switch(Inbox(), wire)
+    link = giver.link(HERE, THERE)
+    giver.send(link, call(3))
+    await asyncio.sleep(0)
+
+    said = giver.cancel(link, 3, "cycle")
+    await asyncio.sleep(0)
+
+    assert not said
+    words = [word for data in wire.frames for word in unpack_frame(data, 0.0).words]
+    assert words == [Cancel(HERE, THERE, 1, 1, 3, "cycle")]
+    giver.close()

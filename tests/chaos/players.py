@@ -54,29 +54,43 @@ class Center:
     async def linger(self) -> None:
         await self.wait()
 
-    async def block(self) -> None:
+    async def block(self, seconds: float) -> None:
         print("blocking", flush=True)
-        busy(60)
+        busy(seconds)
 
     def state_dict(self) -> dict[str, int]:
         return {"n": self.n}
 
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.n = state["n"]
+
 
 class Worker:
-    """Exchanges with a center, a number of times or, with 0, for ever."""
+    """Exchanges with a center, a number of times or, with 0, for ever; rests after a few."""
 
-    def __init__(self, center: Ref[Center], steps: int = 0) -> None:
-        self.center, self.steps, self.t = center, steps, 0
+    def __init__(self, center: Ref[Center], steps: int = 0, pause: float = 0.001) -> None:
+        self.center, self.steps, self.pause, self.t = center, steps, pause, 0
 
     async def run(self) -> None:
+        print(f"begins at {self.t}", flush=True)
         while not self.steps or self.t < self.steps:
-            await self.center.add(1)
-            self.t += 1
-            if self.t == 3:
-                print("running", flush=True)
+            await self._step()
+        print(f"ends at {self.t}", flush=True)
+
+    async def _step(self) -> None:
+        await self.center.add(1)
+        self.t += 1
+        report(step=self.t)
+        if self.t == 3:
+            print("running", flush=True)
+        if self.t % 5 == 0:
+            await asyncio.sleep(self.pause)
 
     def state_dict(self) -> dict[str, int]:
         return {"t": self.t}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.t = state["t"]
 
 
 class Asker:
@@ -123,13 +137,14 @@ class Leaver:
 
 
 class Blocker:
-    """Makes the center block its event loop."""
+    """Makes the center block its event loop, and then adds to it."""
 
-    def __init__(self, center: Ref[Center]) -> None:
-        self.center = center
+    def __init__(self, center: Ref[Center], seconds: float = 60.0) -> None:
+        self.center, self.seconds = center, seconds
 
     async def run(self) -> None:
-        await self.center.block()
+        await self.center.block(self.seconds)
+        await self.center.add(1)
 
 
 class Thinker:

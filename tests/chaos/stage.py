@@ -11,12 +11,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from tether.runners.folder import final_state
+from tether.actors.checkpoint import Checkpoints
+from tether.runners.folder import StateFolder, final_state
+from tether.runners.summary import Summary, read_summary
 
 HERE = Path(__file__).parent
 MARK = "TETHER_TESTS_RUN"
@@ -28,6 +31,10 @@ ENDS_IN = 5.0
 SLACK = 5.0
 """Seconds more on a loaded machine, where starting an interpreter alone may take one."""
 
+FAST = "[run]\nbeat = 0.1\nunreachable = 1\nhung = 1\nstall = 0.3\ncheckpoint = 0.2\n"
+"""All times of a run, scaled down."""
+OFTEN = "max_restarts = 1000\n"
+NEVER = "max_restarts = 0\n"
 CENTER = '[center]\nactor = "players:Center"\n'
 WORKERS = '[worker]\nactor = "players:Worker"\ncount = 2\ncenter = "@center"\n'
 ENDLESS = CENTER + WORKERS
@@ -42,23 +49,47 @@ class Agent:
         self.temporary = self.folder / "t"
         self.temporary.mkdir()
         self.run = self.folder / "run"
-        (self.folder / "wiring.toml").write_text(wiring)
         self.said = self.folder / "said"
         ours = {MARK: str(self.folder), "TMPDIR": str(self.temporary), "PYTHONPATH": str(HERE)}
+        self._env = {**os.environ, **ours, **(env or {})}
+        (self.folder / "wiring.toml").write_text(wiring)
+        self.process = self._started("--run", str(self.run), *arguments)
+
+    def resume(self, wiring: str = "") -> None:
+        """Start the command anew, to go on from where the run was, maybe with another wiring."""
+        if wiring:
+            (self.folder / "wiring.toml").write_text(wiring)
+        self.process = self._started("--resume", str(self.run))
+
+    def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tether.runners", "up", str(self.folder / "wiring.toml")]
         with self.said.open("wb") as said:
-            self.process = subprocess.Popen(
-                [*command, "--run", str(self.run), *arguments],
+            return subprocess.Popen(
+                [*command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **ours, **(env or {})},
+                env=self._env,
                 start_new_session=True,
             )
 
     def signal(self, number: int, *, group: bool = False) -> None:
         """Send the agent a signal, or its whole group as a terminal does."""
         (os.killpg if group else os.kill)(self.process.pid, number)
+
+    def kill(self, *names: str) -> None:
+        """Kill processes of the run, all of them at once."""
+        for pid in [self.member(name) for name in names]:
+            os.kill(pid, signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        """Kill the agent and every process of the run, which the agent learns nothing of."""
+        pids = [self.process.pid, *self.members().values()]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        until(lambda: not list(self._processes()))
 
     def end(self, within: float = PATIENCE) -> int:
         """Wait for the agent's end; return its exit code."""
@@ -67,13 +98,12 @@ class Agent:
     def members(self) -> dict[str, int]:
         """Return the processes of the run by the name of their log."""
         found = {}
-        for process in self._processes():
-            try:
-                target = Path(f"/proc/{process.pid}/fd/1").readlink()
-                if process.ppid() == self.process.pid and target.parent == self.run / "logs":
-                    found[target.stem] = process.pid
-            except (OSError, psutil.Error):
-                continue
+        with suppress(psutil.Error):
+            for process in psutil.Process(self.process.pid).children():
+                with suppress(OSError):
+                    target = Path(f"/proc/{process.pid}/fd/1").readlink()
+                    if target.parent == self.run / "logs":
+                        found[target.stem] = process.pid
         return found
 
     def member(self, name: str) -> int:
@@ -86,16 +116,37 @@ class Agent:
         path = self.run / "logs" / f"{name}.log"
         return path.read_text() if path.exists() else ""
 
-    def until_said(self, name: str, word: str) -> None:
-        """Wait until an actor prints a word."""
-        until(lambda: word in self.log(name) or self.process.poll() is not None)
-        assert word in self.log(name), self.said.read_text()
+    def until_said(self, name: str, word: str, times: int = 1) -> None:
+        """Wait until an actor has printed a word, so many times."""
+        self._until(lambda: self.log(name).count(word) >= times)
+
+    def until_told(self, sentence: str, times: int = 1) -> None:
+        """Wait until the command has told its user something, so many times."""
+        self._until(lambda: self.said.read_text().count(sentence) >= times)
+
+    def until_kept(self, *actors: str, rounds: int = 1) -> None:
+        """Wait until there are so many checkpoints of each of these actors."""
+        self._until(lambda: all(len(self.checkpoints.rounds(name)) >= rounds for name in actors))
+
+    def _until(self, true: Callable[[], bool]) -> None:
+        until(lambda: true() or self.process.poll() is not None)
+        assert true(), self.said.read_text()
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The checkpoints of the run's actors."""
+        return Checkpoints(StateFolder(self.run / "checkpoints"))
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The run's summary."""
+        """The run's summary, as it was written."""
         found: dict[str, Any] = json.loads((self.run / "summary.json").read_text())
         return found
+
+    @property
+    def totals(self) -> Summary:
+        """The run's summary, with what follows from it."""
+        return read_summary(self.run)
 
     def state(self, actor: str) -> Any:
         """Return an actor's final state."""
@@ -123,7 +174,8 @@ class Agent:
             self.process.kill()
             self.process.wait()
         for process in list(self._processes()):
-            os.kill(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

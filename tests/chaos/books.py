@@ -1,0 +1,52 @@
+"""What must be right about the sums of a run, whoever was killed in it and however often."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from tests.chaos.stage import Agent
+from tether.runners.restart import Restart
+
+
+def assert_accounted(agent: Agent, unknown: int) -> None:
+    """Check that what became of every message is known, but for at most so many of the dead."""
+    totals = agent.totals
+    assert totals.unaccounted == 0
+    assert totals.traffic.in_flight == 0
+    assert totals.traffic.unknown <= unknown
+
+
+def assert_sums(agent: Agent, steps: int) -> None:
+    """Check the center's sum, and the steps of all who add 1 to it a step.
+
+    What the center counts is what it has handled, but for what it has lost with a life of its own.
+    Whoever died makes the steps since its checkpoint again. A death on either side of an exchange
+    costs one more message at most: the one under way.
+    """
+    totals = agent.totals
+    undone = sum(back.rolled_back_messages for back in of(agent, "center/0"))
+    assert agent.state("center/0")["n"] == totals.traffic.handled - undone
+    for actor in totals.actors:
+        if actor.name.startswith("worker/"):
+            assert agent.state(actor.name)["t"] == steps
+            again = sum(back.rolled_back_steps for back in of(agent, actor.name))
+            deaths = len(of(agent, actor.name)) + len(of(agent, "center/0"))
+            assert 0 <= actor.traffic.sent - steps - again <= deaths
+
+
+def of(agent: Agent, actor: str) -> list[Restart]:
+    """Return the returns of one actor."""
+    return [back for back in agent.totals.restarts if back.actor == actor]
+
+
+def beginnings(agent: Agent, name: str) -> list[int]:
+    """Return at which step the `run()` of a worker has begun, each time that it did."""
+    lines = agent.log(name).splitlines()
+    return [int(line.split()[2]) for line in lines if line.startswith("begins at ")]
+
+
+def print_downtimes(agent: Agent) -> None:
+    """Print for how long those who died were away: measured, not promised."""
+    times = sorted(back.downtime for back in agent.totals.restarts)
+    if times:
+        print(f"{len(times)} returns: median {median(times):.2f} s, longest {times[-1]:.2f} s")
