@@ -101,12 +101,14 @@ class Resizing:
             member.order("note", number)
         await self._in_time(PATIENCE, lambda: self._all_noted(number))
         del self._noted[number]
+        times = run.plan.run
+        patience = times.graceful + times.drain + times.unreachable
+        if entry.state == "down" and not run.revival.forget(name):
+            await self._in_time(patience, lambda: entry.state != "down")
         member_ = run.roster.members.get(entry.spec.process)
         if entry.state == "up" and member_ is not None:
             self._departed.discard(name)
             member_.order("leave", name)
-            times = run.plan.run
-            patience = times.graceful + times.drain + times.unreachable
             await self._in_time(patience, lambda: self._gone(entry))
         self._part(entry, member_)
 
@@ -117,10 +119,14 @@ class Resizing:
             run.revival.departed(entry, member)
         entry.state = "off"
         run.audience.left(name)
-        if member is not None and not run.roster.here(member.name):
+        if member is not None and member.box is not None and self._empty(member):
             run.roster.bury(member)
             member.order("close", 0)
             self._closing[member.name] = run.aside(member.end(run.plan.run.graceful))
+
+    def _empty(self, member: Member) -> bool:
+        """Whether nobody lives in a process, or is to come back there."""
+        return all(entry.state in {"gone", "off"} for entry in self.run.roster.of(member.name))
 
     def _gone(self, entry: Entry) -> bool:
         return entry.spec.name in self._departed or entry.state != "up"

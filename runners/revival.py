@@ -95,12 +95,17 @@ class Revival:
         wills = None if rows is None else will(rows, name, entry.incarnation, here)
         own = [(key, row) for key, row in rows or () if key.local == name]
         self._deaths[name] = Death(entry.incarnation, why, run.clock.now(), own)
-        comes_back = not (entry.leaving or self._ending)
-        delay = entry.supervision.died(run.clock.now()) if comes_back else None
+        delay = self._delay(entry)
         run.roster.died(entry, why, final=delay is None)
         self._decide(entry, why, delay)
         plain = None if wills is None else {source: list(last) for source, last in wills.items()}
         return {"what": "down", "actor": name, "why": why, "wills": plain, "final": delay is None}
+
+    def _delay(self, entry: Entry) -> float | None:
+        """Return in how many seconds a dead actor is to come back; None for not at all."""
+        if entry.leaving or self._ending:
+            return None
+        return entry.supervision.died(self.run.clock.now())
 
     @property
     def _ending(self) -> bool:
@@ -139,11 +144,15 @@ class Revival:
             for name in names:
                 del self._due[name]
             member = self.run.roster.members.get(process)
-            if member is None:
-                await self._start_anew(process, names)
-            else:
+            if member is not None:
                 for name in names:
                     await self._spawn(member, name)
+            elif names:
+                await self._start_anew(process, names)
+
+    def forget(self, actor: str) -> bool:
+        """Have a dead actor stay so; tell whether its return had not yet begun."""
+        return self._due.pop(actor, None) is not None
 
     async def _start_anew(self, process: str, names: Sequence[str]) -> None:
         """Start a process again, with those of its actors that come back."""
@@ -152,13 +161,17 @@ class Revival:
         member = await run.launch(process, names, dict.fromkeys(names), by_itself=True)
         why = await ready
         if why:
-            if run.roster.members.get(process) is member:
-                del run.roster.members[process]
-                await member.end(0.5)
+            await self._dismiss(member)
             self._failed(names, why)
             return
         renewed: Change = {"what": "renewed", "process": process}
         self._back(member, names, [renewed], in_place=False)
+
+    async def _dismiss(self, member: Member) -> None:
+        """See the end of a process that could not make its actors."""
+        if self.run.roster.members.get(member.name) is member:
+            del self.run.roster.members[member.name]
+            await member.end(0.5)
 
     async def _spawn(self, member: Member, name: str) -> None:
         """Make an actor again in its living process."""
@@ -176,7 +189,7 @@ class Revival:
         """See actors fail to come back: that spends a restart too."""
         for name in names:
             entry = self.run.roster.entries[name]
-            delay = entry.supervision.died(self.run.clock.now())
+            delay = self._delay(entry)
             self._decide(entry, why, delay)
             if delay is None:
                 self.run.roster.lost(entry, why)
@@ -256,8 +269,11 @@ class Revival:
         if member is None:
             ready: asyncio.Future[str] = run.loop.create_future()
             self._launches[process] = ready
-            await run.launch(process, names, {}, by_itself=True)
-            return await ready
+            member = await run.launch(process, names, {}, by_itself=True)
+            why = await ready
+            if why:
+                await self._dismiss(member)
+            return why
         for name in names:
             made: asyncio.Future[str] = run.loop.create_future()
             self._spawns[name] = made
