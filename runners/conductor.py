@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from tether.actors.clock import Clock, SystemClock
-from tether.runners.accounts import accounts, steps
 from tether.runners.audience import Audience
+from tether.runners.closing import Closing
 from tether.runners.hearing import Hearing
 from tether.runners.members import Member
 from tether.runners.process import Restore
 from tether.runners.resizing import Resizing
+from tether.runners.result import Outcome, Result, Start
 from tether.runners.revival import Revival
 from tether.runners.roster import Roster, names_of
 from tether.runners.rounds import Rounds
 from tether.runners.spec import Plan
 from tether.runners.watch import Watch
-
-Outcome = Literal["finished", "stopped", "interrupted", "failed"]
-
-
-@dataclass(slots=True)
-class Result:
-    """How a run ended: the outcome, its reason, and every actor's record."""
-
-    outcome: Outcome
-    reason: str = ""
-    seconds: float = 0.0
-    records: dict[str, dict[str, Any]] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    """What else went wrong, as states that could not be saved."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """From where a run goes on: nothing, or an earlier one's incarnations and checkpoints."""
-
-    incarnations: Mapping[str, int] = field(default_factory=dict)
-    restore: Restore = field(default_factory=dict)
-    together: bool = True
-    round: int = 0
-    seconds: float = 0.0
 
 
 class Conductor:
@@ -70,7 +45,6 @@ class Conductor:
         self.over = asyncio.Event()
         self.began: float | None = None
         self.ending = False
-        self.awaited = ""
         self.said: dict[str, set[str]] = {}
         self.quiet: dict[str, bool] = {}
         self.leftovers: list[Member] = []
@@ -79,6 +53,7 @@ class Conductor:
         self.rounds = Rounds(self, self.begin.round)
         self.watch = Watch(self)
         self.resizing = Resizing(self)
+        self.closing = Closing(self)
         self.loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -186,7 +161,7 @@ class Conductor:
         self.began = self.clock.now()
         for member in self.roster.living():
             self.go(member, names_of(self.roster.here(member.name)))
-        await self.until(lambda: self._all_said("lives"))
+        await self.until(lambda: self.all_said("lives"))
         self.roster.remember(self.roster.incarnations())
         self.task(self.watch.run())
         if self.plan.run.checkpoint:
@@ -249,96 +224,16 @@ class Conductor:
 
     async def close(self) -> Result:
         """End all processes: in order if they let us, and within seconds if they do not."""
-        begun = self.clock.now()
         for task in list(self._tasks):
             task.cancel()
-        if self.began is not None:
-            self.result.seconds = self.t
-            self.revival.end()
-            await self._in_time(self.plan.run.drain, self._drain())
-        self._order_all("close", self.rounds.last + 1)
-        if self.began is not None:
-            left = self.plan.run.graceful - (self.clock.now() - begun)
-            await self._in_time(left, self._all_say("closed"))
-        self.ending = True
-        self._record()
-        members = [*self.roster.living(), *self.leftovers]
-        ends = [member.end(self._patience(member)) for member in members]
-        await asyncio.gather(*ends, *self._asides)
+        await self.closing.end()
+        await asyncio.gather(*self._asides)
         return self.result
 
-    def _patience(self, member: Member) -> float:
-        """Return how long a process may take to exit: none, unless it has closed."""
-        return 0.5 if member.name in self.said.get("closed", ()) else 0.0
-
-    def _record(self) -> None:
-        """Make up every actor's record, from the journals of all processes, also of dead ones."""
-        rows = list(self.roster.rows())
-        joined = accounts(rows, self.roster.alive)
-        for entry in self.roster:
-            name = entry.spec.name
-            mine = [account for account in joined if account["from"] == name]
-            if entry.pid or mine:
-                reached = max(entry.step, steps(rows, name))
-                self.result.records[name] = {
-                    "actor": name, "pid": entry.pid, "steps": reached, "accounts": mine,
-                }  # fmt: skip
-
-    async def _drain(self) -> None:
-        """Let mailboxes empty; end lives, the workers' before the services'."""
-        if self.over.is_set():
-            await self._stop_lives(services_only=False)
-        await self._until_quiet()
-        await self._stop_lives(services_only=True)
-        await self._until_quiet()
-
-    async def _stop_lives(self, *, services_only: bool) -> None:
-        await self._all_say("stopped_life", services_only, order="stop_life")
-
-    async def _until_quiet(self) -> None:
-        """Wait until every process says twice in a row that nothing is under way."""
-        rounds = 0
-        while rounds < 2:
-            await self._all_say("quiet", order="quiet")
-            quiet = all(self.quiet.get(member.name) for member in self.roster.living())
-            rounds = rounds + 1 if quiet else 0
-            await asyncio.sleep(0.01)
-
-    async def _all_say(self, word: str, *details: Any, order: str = "") -> None:
-        """Wait until all processes that are alive have said a word, in answer to an order."""
-        self.awaited = word
-        if order:
-            self.said[word] = set()
-            self._order_all(order, *details)
-        await self.until(lambda: self._all_said(word), or_over=False)
-
-    def _order_all(self, word: str, *details: Any) -> None:
-        for member in self.roster.living():
-            member.order(word, *details)
-
-    def _all_said(self, word: str) -> bool:
+    def all_said(self, word: str) -> bool:
+        """Whether all processes that are alive have said a word."""
         said = self.said.get(word, set())
         return all(member.name in said for member in self.roster.living())
-
-    async def _in_time(self, seconds: float, work: Awaitable[None]) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await work
-        except TimeoutError:
-            late = ", ".join(sorted(self._late())) or "the run"
-            self.result.problems.append(f"{late} did not {self._what_was_due()} in {seconds:.3g} s")
-
-    def _late(self) -> set[str]:
-        """Return the actors whose processes have not yet done what all are waited for."""
-        done = self.said.get(self.awaited, set())
-        if self.awaited == "quiet":
-            done = {name for name in done if self.quiet.get(name)}
-        late = [member.name for member in self.roster.living() if member.name not in done]
-        return {name for process in late for name in names_of(self.roster.here(process))}
-
-    def _what_was_due(self) -> str:
-        dues = {"stopped_life": "stop", "quiet": "finish what was under way"}
-        return dues.get(self.awaited, "close")
 
     def hear(self, member: Member, word: str, *details: Any) -> None:
         """Take what a process says."""

@@ -14,8 +14,8 @@ from tether.actors.restoring import alone
 from tether.actors.snapshot import Snapshot
 from tether.actors.state import pieces
 from tether.actors.storage import Storage
-from tether.runners.accounts import handled
 from tether.runners.folder import state_name
+from tether.runners.wills import handled
 
 Tell = Callable[..., None]
 """Takes what a process has to say to the run: a word and what belongs to it."""

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tether.actors.checkpoint import Checkpoints
-from tether.runners.conductor import Start
 from tether.runners.environment import visible_gpus
 from tether.runners.folder import RunFolder
 from tether.runners.metrics import MetricsFile
 from tether.runners.placement import missing_gpus
 from tether.runners.problems import WiringError
 from tether.runners.progress import Progress
+from tether.runners.result import Start
 from tether.runners.resume import adopt, common_round, drop_newer
 from tether.runners.spec import Plan
 from tether.runners.up import EXIT, Up

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tether.runners.accounts import Rows, rolled_back, will
 from tether.runners.members import Member
 from tether.runners.restart import Restart
 from tether.runners.roster import Change, Entry, names_of, up_of
+from tether.runners.wills import Rows, rolled_back, will
 
 if TYPE_CHECKING:
     from tether.runners.conductor import Conductor

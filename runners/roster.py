@@ -8,10 +8,10 @@ from random import Random
 from typing import Any, Literal
 
 from tether.actors.journal import Key
-from tether.runners.accounts import Rows
 from tether.runners.members import Member
 from tether.runners.spec import ActorSpec, Plan
 from tether.runners.supervision import Supervision
+from tether.runners.wills import Rows
 
 State = Literal["off", "starting", "up", "down", "gone"]
 """off: takes no part; starting: for the first time; down: dead, and will come back; gone: dead."""

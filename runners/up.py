@@ -11,12 +11,13 @@ from typing import cast
 
 from tether.actors.clock import SystemClock
 from tether.runners.audience import Audience
-from tether.runners.conductor import Conductor, Result, Start
+from tether.runners.conductor import Conductor
 from tether.runners.environment import child_environment
 from tether.runners.folder import RunFolder
 from tether.runners.members import Child, Member
 from tether.runners.metrics import MetricsFile
 from tether.runners.recorder import Recorder
+from tether.runners.result import Result, Start
 from tether.runners.sockets import SocketFolder
 from tether.runners.spec import Plan
 from tether.runners.summary import ActorRecord, summarise

@@ -12,13 +12,14 @@ from tether.actors.clock import SystemClock
 from tether.actors.frames import Origin
 from tether.actors.group import Group
 from tether.actors.zeromq import ZeroMQ
-from tether.runners.audience import Silence
-from tether.runners.conductor import Conductor, Result
+from tether.runners.conductor import Conductor
 from tether.runners.folder import RunFolder
 from tether.runners.launch import refuse_what_is_not_here
 from tether.runners.linker import link
 from tether.runners.members import Here
 from tether.runners.process import OUTSIDE, Process, directory
+from tether.runners.result import Result
+from tether.runners.silence import Silence
 from tether.runners.sockets import SocketFolder
 from tether.runners.spec import Plan
 from tether.runners.up import children

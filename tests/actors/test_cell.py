@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 
 from tests.actors.conftest import World, in_virtual_time, memory_world, until
-from tether.actors import CallCycle, Group, RemoteError, oneway, report
-from tether.actors.cell import TURNS
+from tether.actors import ActorGone, Group, RemoteError, batched, oneway, report
+from tether.actors.cell import TURNS, Cell
+from tether.actors.compute import off_loop
+from tether.actors.link import Link
+from tether.actors.message import Body, Kind, Message
+from tether.actors.packet import Pair
 
 
 class Center:
@@ -262,101 +266,6 @@ class Receiver:
         self.came.append(text)
 
 
-class Ring:
-    """Handlers and a life that call on, as a test says."""
-
-    def __init__(self, following: Any = None) -> None:
-        self.following = following
-
-    async def around(self, hops: int) -> int:
-        return 0 if hops == 0 else 1 + await self.following.around(hops - 1)
-
-
-def ring(world: World, size: int) -> Any:
-    sides = ("left", "right")
-    for i in range(size):
-        world.spawn(f"ring/{i}", Ring, at=sides[i % 2])
-    for i in range(size):
-        world.actor(f"ring/{i}").following = world.ref(f"ring/{(i + 1) % size}", sides[i % 2])
-    return world.ref("ring/0")
-
-
-@pytest.mark.parametrize("size", [1, 2, 3])
-def test_handlers_that_wait_for_each_other_in_a_ring_are_told_after_a_second(size: int) -> None:
-    async def main() -> float:
-        world = memory_world()
-        first = ring(world, size)
-        loop = asyncio.get_running_loop()
-        names = " → ".join(f"ring/{i % size}" for i in range(size + 1))
-        with pytest.raises(CallCycle, match=f"handlers wait in a ring: {names}"):
-            await first.around(size)
-        seconds = loop.time()
-        assert await first.around(size - 1) == size - 1
-        assert world.books(f"ring/{size - 1}", "ring/0")["dropped"] == {"cycle": 1}
-        await world.close()
-        return seconds
-
-    assert 1 <= in_virtual_time(main()) < 1.1
-
-
-async def test_a_ring_over_processes_is_told_too(world: World) -> None:
-    first = ring(world, 2)
-
-    with pytest.raises(CallCycle, match="handlers wait in a ring: ring/0 → ring/1 → ring/0"):
-        await first.around(2)
-
-
-def test_a_handler_that_goes_on_in_time_breaks_the_ring_itself() -> None:
-    async def main() -> int:
-        world = memory_world()
-        inner = world.spawn("inner/0", Inner)
-        outer = world.spawn("outer/0", lambda: Outer(inner), Outer)
-        world.actor("inner/0").outer = outer
-        value: int = await outer.both()
-        await asyncio.sleep(2)
-        await world.close()
-        return value
-
-    assert in_virtual_time(main()) == 7
-
-
-class Inner:
-    outer: Any
-
-    async def ask_back(self) -> int:
-        value: int = await self.outer.seven()
-        return value
-
-
-class Outer:
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-    async def both(self) -> int:
-        answer = asyncio.ensure_future(self.inner.ask_back())
-        await asyncio.sleep(0.5)
-        self.answer = answer
-        return 7
-
-    async def seven(self) -> int:
-        return 7
-
-
-async def test_what_a_life_asks_may_come_back_to_its_actor(world: World) -> None:
-    other = world.spawn("other/0", Ring)
-
-    async def play() -> int:
-        value: int = await other.around(1)
-        return value
-
-    world.spawn("me/0", Ring, at="left")
-    world.actor("me/0").play = play
-    world.actor("other/0").following = world.ref("me/0", "right")
-    value = await world.act(play)
-
-    assert value == 1
-
-
 async def test_a_flood_of_messages_leaves_the_loop_its_turns(memory: World) -> None:
     center = memory.spawn("center/0", Center)
     actor, loop = memory.actor("center/0"), asyncio.get_running_loop()
@@ -416,3 +325,295 @@ async def test_a_group_of_itself_is_no_cycle_when_nobody_waits(world: World) -> 
     center = world.spawn("center/0", Center)
 
     assert await Group([center]).map(Center.echo, 1) == [1]
+
+
+class Kept:
+    """Notes for which rounds, and how far along, cells had their state kept."""
+
+    def __init__(self, world: World) -> None:
+        self.rounds: list[tuple[str, int, Any]] = []
+        for node in world.each:
+            node.keep = self.keep
+
+    def keep(self, cell: Cell, cut: int) -> None:
+        self.rounds.append((cell.name, cut, list(cell.actor.events)))
+
+
+class Counter:
+    """Counts steps of its life, and what comes."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.go = asyncio.Semaphore(0)
+        self.asked = asyncio.Event()
+
+    async def run(self) -> None:
+        for step in range(1, 4):
+            await self.go.acquire()
+            self.events.append(step)
+            report(step=step)
+
+    async def note(self, value: Any) -> None:
+        self.events.append(value)
+        report(noted=1)
+
+    async def down(self, peer: object, why: Exception) -> None:
+        self.events.append(str(why))
+        report(noted=1)
+
+    @batched(max_size=8, max_wait=0)
+    async def gather(self, values: list[int]) -> list[int]:
+        self.events += values
+        return values
+
+    async def block(self) -> None:
+        await self.asked.wait()
+
+
+class Sender:
+    """Sends on what it is told to."""
+
+    def __init__(self, to: Any) -> None:
+        self.to = to
+
+    async def send(self, value: Any) -> None:
+        await self.to.note(value)
+
+
+async def test_a_state_is_kept_before_what_was_sent_after_its_senders_was(world: World) -> None:
+    kept = Kept(world)
+    counter = world.spawn("counter/0", Counter)
+    sender = world.spawn("sender/0", lambda: Sender(counter), Sender, at="left")
+    await sender.send("before")
+
+    world.cell("sender/0").cut = 3
+    await sender.send("after")
+    await sender.send("later")
+
+    assert kept.rounds == [("counter/0", 3, ["before"])]
+    assert world.cell("counter/0").cut == 3
+
+
+async def test_a_batch_with_one_that_was_sent_after_is_handled_after(memory: World) -> None:
+    kept = Kept(memory)
+    counter = memory.spawn("counter/0", Counter)
+    cell = memory.cell("counter/0")
+    blocked = asyncio.ensure_future(counter.block())
+    await until(lambda: cell.current is not None)
+
+    async def ask(value: int) -> int:
+        answer: int = await counter.gather(value)
+        return answer
+
+    early = asyncio.ensure_future(ask(1))
+    await until(lambda: len(cell.mailbox) == 1)
+    memory.spawn("late/0", lambda: Script(partial(ask, 2)), Script, at="left")
+    memory.cell("late/0").cut = 5
+    memory.cell("late/0").live(lambda _name, _error: None)
+    await until(lambda: len(cell.mailbox) == 2)
+    memory.actor("counter/0").asked.set()
+    await asyncio.gather(blocked, early)
+    await memory.quiet()
+
+    assert kept.rounds == [("counter/0", 5, [])]
+    assert memory.actor("counter/0").events == [1, 2]
+
+
+async def test_a_life_is_kept_only_at_its_own_reports(memory: World) -> None:
+    kept = Kept(memory)
+    counter = memory.spawn("counter/0", Counter)
+    actor, cell = memory.actor("counter/0"), memory.cell("counter/0")
+    ended = asyncio.Event()
+    cell.live(lambda _name, _error: ended.set())
+    cell.due = 2
+
+    link = Link(bytearray, pair=Pair("counter/0", "script/0", 1, 1))
+    await counter.note("in a handler")
+    cell.post(actor.down, None, ActorGone("center/0 is gone"))
+    cell.keep_soon(2)
+    await counter.note("after")
+    sent_later = Message(Kind.TELL, 9, "note", Body(b"\x92\x91\x01\x80"), cut=2)
+    cell.deliver(link, sent_later)
+    await until(lambda: 1 in actor.events)
+    before = list(kept.rounds)
+    for _ in range(3):
+        actor.go.release()
+    await ended.wait()
+
+    told = ["in a handler", "center/0 is gone", "after", 1]
+    assert before == []
+    assert kept.rounds == [("counter/0", 2, [*told, 1])]
+
+
+async def test_what_is_reported_from_a_lifes_thread_is_no_step(memory: World) -> None:
+    class Busy(Counter):
+        async def run(self) -> None:
+            await off_loop(report, 1)
+            self.events.append("thread")
+            report(step=2)
+
+    kept = Kept(memory)
+    memory.spawn("busy/0", Busy)
+    ended = asyncio.Event()
+    memory.cell("busy/0").due = 1
+    memory.cell("busy/0").live(lambda _name, _error: ended.set())
+    await ended.wait()
+
+    assert kept.rounds == [("busy/0", 1, ["thread"])]
+    assert [step for _, step, _ in memory.reports] == [1, 2]
+
+
+async def test_an_idle_state_is_kept_when_what_waits_is_handled(memory: World) -> None:
+    kept = Kept(memory)
+    counter = memory.spawn("counter/0", Counter)
+    cell = memory.cell("counter/0")
+    asks = [asyncio.ensure_future(counter.block())]
+    asks += [asyncio.ensure_future(counter.note(n)) for n in range(3)]
+    await until(lambda: len(cell.mailbox) == 3)
+
+    cell.keep_soon(4)
+    cell.keep_soon(4)
+    memory.actor("counter/0").asked.set()
+    await asyncio.gather(*asks)
+    await memory.quiet()
+
+    assert kept.rounds == [("counter/0", 4, [0, 1, 2])]
+
+
+async def test_a_state_that_cannot_be_kept_costs_its_actor_nothing_else(
+    memory: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def keep(cell: Cell, cut: int) -> None:
+        raise OSError("the disk is full")
+
+    memory.nodes["left"].keep = keep
+    counter = memory.spawn("counter/0", Counter)
+    cell = memory.cell("counter/0")
+    link = Link(bytearray, pair=Pair("counter/0", "script/0", 1, 1))
+
+    cell.deliver(link, Message(Kind.TELL, 9, "note", Body(b"\x92\x91\x01\x80"), cut=7))
+    await counter.note(2)
+
+    assert memory.actor("counter/0").events == [1, 2]
+    assert "counter/0: its state could not be kept in round 7" in caplog.text
+    assert "the disk is full" in caplog.text
+
+
+async def test_who_leaves_ends_its_life_where_its_step_ends(memory: World) -> None:
+    counter = memory.spawn("counter/0", Counter)
+    actor, cell = memory.actor("counter/0"), memory.cell("counter/0")
+    ended: list[BaseException | None] = []
+    cell.live(lambda _name, error: ended.append(error))
+    leaving = asyncio.ensure_future(cell.leave(60))
+    await counter.note("a message goes on being handled")
+    before = leaving.done(), list(ended)
+
+    actor.go.release()
+    await leaving
+
+    assert before == (False, [])
+    assert actor.events == ["a message goes on being handled", 1]
+    assert isinstance(ended[0], asyncio.CancelledError)
+    await counter.note("still")
+    assert actor.events[-1] == "still"
+
+
+def test_a_life_without_another_step_is_ended_after_so_many_seconds() -> None:
+    async def main() -> tuple[float, bool]:
+        world = memory_world()
+        world.spawn("counter/0", Counter)
+        cell = world.cell("counter/0")
+        ended: list[BaseException | None] = []
+        cell.live(lambda _name, error: ended.append(error))
+        await cell.leave(3)
+        seconds = asyncio.get_running_loop().time()
+        await world.close()
+        return seconds, isinstance(ended[0], asyncio.CancelledError)
+
+    assert in_virtual_time(main()) == (3, True)
+
+
+async def test_who_has_no_life_leaves_at_once(memory: World) -> None:
+    memory.spawn("a/0", object)
+
+    await memory.cell("a/0").leave(60)
+
+    assert not memory.cell("a/0").lives
+
+
+async def test_a_life_that_is_begun_again_after_leaving_goes_on_over_its_reports(
+    memory: World,
+) -> None:
+    memory.spawn("counter/0", Counter)
+    actor, cell = memory.actor("counter/0"), memory.cell("counter/0")
+    cell.live(lambda _name, _error: None)
+    await cell.leave(0)
+    ended: list[BaseException | None] = []
+
+    cell.live(lambda _name, error: ended.append(error))
+    for _ in range(3):
+        actor.go.release()
+    await until(lambda: ended)
+
+    assert actor.events == [1, 2, 3]
+    assert ended == [None]
+
+
+async def test_a_handler_that_takes_no_notice_of_its_end_does_not_hold_it_up(
+    memory: World,
+) -> None:
+    class Stubborn:
+        async def stay(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return
+
+    stubborn = memory.spawn("stubborn/0", Stubborn)
+    cell = memory.cell("stubborn/0")
+    asked = asyncio.ensure_future(stubborn.stay())
+    await until(lambda: cell.current is not None)
+
+    await cell.stop()
+
+    assert cell.stopped
+    await asked
+
+
+async def test_tasks_that_a_stopped_actor_left_behind_call_and_report_nothing(
+    memory: World,
+) -> None:
+    go = asyncio.Event()
+    center = memory.spawn("center/0", Center)
+
+    async def later() -> None:
+        await go.wait()
+        report(step=9)
+        await center.tell("from a ghost")
+
+    async def play() -> None:
+        memory.left_behind = asyncio.ensure_future(later())  # type: ignore[attr-defined]
+
+    await memory.act(play)
+    await memory.cell("script/0").stop()
+    go.set()
+
+    with pytest.raises(ActorGone, match="script/0 has ended, so what it left behind calls nobody"):
+        await memory.left_behind  # type: ignore[attr-defined]
+    assert memory.reports == []
+    assert memory.actor("center/0").events == []
+
+
+async def test_an_actor_is_not_idle_while_an_errand_is_done(memory: World) -> None:
+    memory.spawn("center/0", Center)
+    cell = memory.cell("center/0")
+    before = cell.idle, cell.doing
+    cell.post(memory.actor("center/0").wait, "errand")
+    await until(lambda: memory.actor("center/0").events)
+    meanwhile = cell.idle, cell.doing
+
+    memory.actor("center/0").open.set()
+    await memory.quiet()
+
+    assert (before, meanwhile) == ((True, ""), (False, "wait"))
+    assert (cell.idle, cell.doing) == (True, "")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tether.runners.audience import Silence
 from tether.runners.metrics import MetricsFile
 from tether.runners.recorder import Recorder
 from tether.runners.restart import Restart
+from tether.runners.silence import Silence
 from tether.runners.summary import Change, Queue, Stall
 
 BACK = Restart(7.0, "worker/2", 2, "killed", 0.3, "worker-2.7.safetensors", 120, 14, 9)
