@@ -120,13 +120,18 @@ async def _built(
         if differences := drift(digests(plan), plan.digests):
             raise ValueError(f"{name} has other sources than the linker: {'; '.join(differences)}")
     except Exception as error:
-        text = "".join(traceback.format_exception(error))
-        print(text, file=sys.stderr, flush=True)
-        notes = "; ".join(getattr(error, "__notes__", ()))
-        why = f"{type(error).__name__}: {error}" + (f" ({notes})" if notes else "")
-        channel.send("unbuilt", why, text)
+        _told(channel, error)
         return None
     return process
+
+
+def _told(channel: Channel, error: Exception) -> None:
+    """Say why the actors could not be made."""
+    text = "".join(traceback.format_exception(error))
+    print(text, file=sys.stderr, flush=True)
+    notes = "; ".join(getattr(error, "__notes__", ()))
+    why = f"{type(error).__name__}: {error}" + (f" ({notes})" if notes else "")
+    channel.send("unbuilt", why, text)
 
 
 async def _obey(channel: Channel, duties: Duties) -> None:

@@ -75,13 +75,9 @@ class Process:
             recorded=self._recorded,
         )
         self.node.calls.group = self.group
-        self.keeper = Keeper(
-            self.node,
-            {spec.name: spec.actor for spec in plan},
-            Checkpoints(checkpoints or MemoryStorage()),
-            final,
-            self._say,
-        )
+        classes = {spec.name: spec.actor for spec in plan}
+        kept = Checkpoints(checkpoints or MemoryStorage())
+        self.keeper = Keeper(self.node, classes, kept, final, self._say)
         self.news = News(self.node, self._say)
         self._shared: dict[str, Any] = {}
         self._loop = asyncio.get_running_loop()
