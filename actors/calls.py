@@ -57,8 +57,10 @@ class Calls:
         ask = self._send(name, handler, body)
         try:
             return await ask.future
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             self._abandon(ask)
+            if ask.message.deadline is not None and ask.message.deadline <= self._loop.time():
+                error.args = error.args or (self._late(ask),)  # for `within`, which ended it
             raise
 
     def begin(self, name: str, handler: Handler, body: Body) -> asyncio.Future[Any]:
@@ -124,10 +126,13 @@ class Calls:
     def _expire(self, ask: Ask) -> None:
         if ask.future.done():
             return
+        ask.future.set_exception(TimeoutError(self._late(ask)))
+        self._abandon(ask)
+
+    def _late(self, ask: Ask) -> str:
         text = f"{ask.target}: {ask.handler.title} was not answered within the time given"
         silent = self.directory.unreachable.get(ask.target)
-        ask.future.set_exception(TimeoutError(f"{text}; {silent}" if silent else text))
-        self._abandon(ask)
+        return f"{text}; {silent}" if silent else text
 
     def _abandon(self, ask: Ask, why: str = "cancelled") -> None:
         """Nobody waits any more: what has not started need not start."""

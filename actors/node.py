@@ -193,14 +193,19 @@ class Node:
     def _tell(self, actor: str, why: Exception) -> None:
         """Tell those who ever spoke with an actor, and have a method `down` for it."""
         for name, cell in self.cells.items():
-            if (name, actor) in self.switch.books and hasattr(type(cell.actor), "down"):
+            if name == actor or (name, actor) not in self.switch.books:
+                continue
+            if hasattr(type(cell.actor), "down"):
                 cell.post(cell.actor.down, self.ref(actor), why)
 
     async def bury(self, actor: str) -> None:
         """End an actor of this process; what it had not handled waits for who comes after it."""
+        await self.lose(actor).stop()
+
+    def lose(self, actor: str) -> Cell:
+        """Let go of an actor of this process; whoever follows it is asked what it is sent now."""
         self._buried.add(actor)
-        cell = self.cells.pop(actor)
-        await cell.stop()
+        return self.cells.pop(actor)
 
     @property
     def quiet(self) -> bool:

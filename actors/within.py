@@ -39,4 +39,9 @@ class within:  # noqa: N801 - read as a word: `async with within(5):`
         trace: TracebackType | None,
     ) -> None:
         deadline.reset(self._token)
-        await self._timeout.__aexit__(kind, error, trace)
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError:
+            if error is None or not error.args:
+                raise
+            raise TimeoutError(*error.args) from error  # what was waited for when it ended

@@ -6,6 +6,7 @@ there are), then rows of one size: the words of the journal, then whose row it i
 
 from __future__ import annotations
 
+import errno
 import logging
 import mmap
 import os
@@ -67,7 +68,7 @@ class BlackBox:
         else:
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
-        os.ftruncate(fd, max(size, HEADER + ROW))
+        _enlarge(fd, max(size, HEADER + ROW))
         os.pwrite(fd, MAGIC.to_bytes(8, "little"), 0)
         return cls(fd)
 
@@ -179,3 +180,16 @@ class BlackBox:
             self._map.close()
         os.close(self.fd)
         self.fd = -1
+
+
+def _enlarge(fd: int, size: int) -> None:
+    """Give a file its size, or as much of it as files may have here (`ulimit -f`)."""
+    while True:
+        try:
+            os.ftruncate(fd, size)
+        except OSError as error:
+            if error.errno != errno.EFBIG or size // 2 < HEADER + ROW:
+                raise
+            size //= 2
+        else:
+            return

@@ -121,7 +121,7 @@ class Process:
                 self.keeper.restore(cell, restore[spec.name], by_itself=by_itself)
             self.keeper.prepare(cell)
         except BaseException:
-            cell.abort()
+            self.node.lose(spec.name).abort()
             raise
         return cell
 

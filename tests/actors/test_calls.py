@@ -395,7 +395,7 @@ async def test_asks_of_one_who_is_gone_fail_and_later_ones_at_once(world: World)
         x = buffer(20_000)
         asks = [asyncio.ensure_future(center.wait(x)) for _ in range(3)]
         await until(lambda: world.cell("center/0").current)
-        node.gone("center/0", "killed by signal 9")
+        node.down("center/0", "killed by signal 9", final=True)
         said = await asyncio.gather(*asks, center.tell(1), return_exceptions=True)
         assert not lent(x)
         assert all(isinstance(error, ActorGone) for error in said)
@@ -425,11 +425,12 @@ async def test_a_one_way_that_waits_for_room_is_told_that_its_receiver_is_gone(
     world.start(play)
     await waiting.wait()
     await until(lambda: len(world.nodes["left"].calls))
-    world.nodes["left"].gone("center/0", "its host is lost")
+    world.nodes["left"].down("center/0", "its host is lost", final=True)
 
     with pytest.raises(ActorGone, match="center/0 is gone: its host is lost"):
         await world.end()
-    assert world.books("script/0", "center/0")["unknown"] == 2
+    books = world.books("script/0", "center/0")
+    assert (books["unknown"], books["dropped"], books["in_flight"]) == (1, {"absent": 1}, 0)
 
 
 async def test_asks_from_outside_any_actor_are_answered(world: World) -> None:

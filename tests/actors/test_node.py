@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.actors.conftest import World, until
-from tether.actors import ActorGone, Ref, oneway
+from tests.actors.conftest import World, in_virtual_time, memory_world, until
+from tether.actors import ActorGone, Ref, Unreachable, oneway
 from tether.actors.directory import Place
 
 
@@ -23,27 +24,91 @@ class Center:
 class Worker:
     def __init__(self, center: Ref[Center]) -> None:
         self.center = center
-        self.told: list[tuple[Any, str]] = []
+        self.told: list[tuple[Any, Exception]] = []
 
     async def go(self) -> int:
         return await self.center.exchange(1)
 
-    async def down(self, peer: Ref[Center], why: str) -> None:
+    async def idle(self) -> None: ...
+
+    async def down(self, peer: Ref[Center], why: Exception) -> None:
         self.told.append((peer, why))
 
 
-async def test_who_spoke_to_one_that_is_gone_is_told(world: World) -> None:
+async def test_who_spoke_to_one_that_died_is_told(world: World) -> None:
     center = world.spawn("center/0", Center)
     worker = world.spawn("worker/0", lambda: Worker(center), Worker, at="left")
     world.spawn("worker/1", lambda: Worker(center), Worker, at="left")
     await worker.go()
     await world.quiet()
 
-    world.nodes["left"].gone("center/0", "killed by signal 9")
+    world.nodes["left"].down("center/0", "killed by signal 9")
     await until(lambda: world.actor("worker/0").told)
 
-    assert world.actor("worker/0").told == [(center, "killed by signal 9")]
+    ((peer, why),) = world.actor("worker/0").told
+    assert peer == center
+    assert isinstance(why, ActorGone)
+    assert (str(why), why.actor) == ("center/0 is gone: killed by signal 9", "center/0")
     assert world.actor("worker/1").told == []
+
+
+async def test_who_spoke_to_an_earlier_incarnation_is_told_of_the_next_death_too(
+    world: World,
+) -> None:
+    center = world.spawn("center/0", Center)
+    worker = world.spawn("worker/0", lambda: Worker(center), Worker, at="left")
+    await worker.go()
+    node = world.nodes["left"]
+    place = node.directory.place("center/0")
+
+    node.down("center/0", "killed by signal 9")
+    node.up("center/0", replace(place, incarnation=2))
+    node.down("center/0", "killed by signal 11")
+    await until(lambda: len(world.actor("worker/0").told) == 2)
+
+    told = [str(why) for _, why in world.actor("worker/0").told]
+    assert told == ["center/0 is gone: killed by signal 9", "center/0 is gone: killed by signal 11"]
+
+
+async def test_a_next_incarnation_is_news_of_a_death_nobody_told(world: World) -> None:
+    center = world.spawn("center/0", Center)
+    worker = world.spawn("worker/0", lambda: Worker(center), Worker, at="left")
+    await worker.go()
+    node = world.nodes["left"]
+
+    node.up("center/0", replace(node.directory.place("center/0"), incarnation=2))
+    await until(lambda: world.actor("worker/0").told)
+
+    assert str(world.actor("worker/0").told[0][1]) == "center/0 is gone: it was started anew"
+
+
+async def test_who_spoke_to_one_of_whom_nothing_is_heard_is_told(world: World) -> None:
+    center = world.spawn("center/0", Center)
+    worker = world.spawn("worker/0", lambda: Worker(center), Worker, at="left")
+    await worker.go()
+    node = world.nodes["left"]
+
+    node.unreachable("center/0", "nothing heard for 5 s")
+    await until(lambda: world.actor("worker/0").told)
+
+    ((peer, why),) = world.actor("worker/0").told
+    assert peer == center
+    assert isinstance(why, Unreachable)
+    assert str(why) == "center/0 is unreachable: nothing heard for 5 s"
+    assert await worker.go() == 2
+
+
+async def test_nobody_is_told_of_its_own_death(memory: World) -> None:
+    center = memory.spawn("center/0", Center)
+    memory.spawn("worker/0", lambda: Worker(center), Worker)
+    memory.actor("worker/0").center = memory.ref("worker/0")
+    node = memory.nodes["left"]
+    node.switch.link("worker/0", "worker/0")
+
+    node.unreachable("worker/0", "nothing heard for 5 s")
+    await memory.ref("worker/0").idle()
+
+    assert memory.actor("worker/0").told == []
 
 
 async def test_an_ask_to_an_actor_that_does_not_run_here_fails_and_is_booked(world: World) -> None:
@@ -126,3 +191,43 @@ async def test_reports_to_nobody_are_no_error(memory: World) -> None:
     from tether.actors.node import nowhere
 
     nowhere("a/0", None, {"loss": 1.0})
+
+
+def test_nobodys_state_is_kept_where_nobody_keeps_any() -> None:
+    from tether.actors.node import nothing_kept
+
+    async def main() -> int:
+        world = memory_world()
+        world.spawn("center/0", Center)
+        cell = world.cell("center/0")
+        cell.keep(3)
+        nothing_kept(cell, 4)
+        await world.close()
+        return cell.cut
+
+    assert in_virtual_time(main()) == 3
+
+
+async def test_an_actor_is_settled_when_nothing_waits_for_it_or_is_under_way_from_it(
+    world: World,
+) -> None:
+    class Slow(Center):
+        def __init__(self) -> None:
+            self.open = asyncio.Event()
+
+        async def exchange(self, x: int) -> int:
+            await self.open.wait()
+            return x + 1
+
+    center = world.spawn("center/0", Slow)
+    worker = world.spawn("worker/0", lambda: Worker(center), Worker, at="left")
+    asked = asyncio.ensure_future(worker.go())
+    await until(lambda: world.cell("center/0").current)
+    node = world.nodes["left"]
+    meanwhile = node.settled("worker/0"), world.nodes["right"].settled("center/0")
+
+    world.actor("center/0").open.set()
+
+    assert await asked == 2
+    await until(lambda: node.settled("worker/0"))
+    assert meanwhile == (False, False)

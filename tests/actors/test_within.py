@@ -17,7 +17,7 @@ class Sleeper:
         self.ended = 0
         self.open = asyncio.Event()
 
-    async def left(self) -> float | None:
+    async def remaining(self) -> float | None:
         end = deadline.get()
         return None if end is None else end - asyncio.get_running_loop().time()
 
@@ -38,8 +38,8 @@ class Relay:
     def __init__(self, following: Sleeper | Relay) -> None:
         self.following = following
 
-    async def left(self) -> float | None:
-        return await self.following.left()
+    async def remaining(self) -> float | None:
+        return await self.following.remaining()
 
     async def sleep(self, seconds: float) -> None:
         async with within(100):
@@ -76,10 +76,10 @@ def test_what_remains_is_inherited_through_a_chain_of_actors() -> None:
         sleeper = world.spawn("sleeper/0", Sleeper)
         inner = world.spawn("relay/0", lambda: Relay(sleeper))
         outer = world.spawn("relay/1", lambda: Relay(inner))
-        without = await outer.left()
+        without = await outer.remaining()
         async with within(5):
             await asyncio.sleep(2)
-            inside = await outer.left()
+            inside = await outer.remaining()
         await world.close()
         return without, inside
 
@@ -127,6 +127,23 @@ def test_a_started_handler_is_not_cut_short_but_what_it_asks_is() -> None:
     assert in_virtual_time(main()) == (
         "sleeper/0: Sleeper.sleep was not answered within the time given"
     )
+
+
+async def test_what_was_waited_for_when_the_time_was_over_is_named(world: World) -> None:
+    sleeper = world.spawn("sleeper/0", Sleeper)
+
+    with pytest.raises(
+        TimeoutError, match=r"sleeper/0: Sleeper\.wait was not answered within the time given$"
+    ):
+        async with within(0.01):
+            await sleeper.wait()
+    world.actor("sleeper/0").open.set()
+
+
+async def test_a_limit_on_what_is_no_call_ends_without_a_word() -> None:
+    with pytest.raises(TimeoutError, match=r"^$"):
+        async with within(0.001):
+            await asyncio.Event().wait()
 
 
 async def test_a_call_that_did_not_start_in_time_is_dropped_and_booked(world: World) -> None:

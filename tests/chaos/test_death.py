@@ -1,95 +1,183 @@
-"""Who dies or fails ends the run within seconds, with its name and reason, and no one hangs."""
+"""Who is given up is named with its reason; the run goes on for the others, and exits 1."""
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
+from tests.chaos.books import assert_accounted
 from tests.chaos.conftest import Start
 from tests.chaos.players import GATE
-from tests.chaos.stage import CENTER, ENDLESS, ENDS_IN, HERE, SLACK, Agent, until
+from tests.chaos.stage import (
+    CENTER,
+    ENDLESS,
+    ENDS_IN,
+    FAST,
+    HERE,
+    NEVER,
+    SLACK,
+    WORKERS,
+    Agent,
+    until,
+)
 from tether.runners.folder import final_state
 from tether.runners.world import World
 
 KILLED = "its process was killed by SIGKILL"
 IN_TIME = ENDS_IN + SLACK
+STEPS = 50
+FINITE = CENTER + WORKERS + f"steps = {STEPS}\n"
 
 
-def assert_failed(agent: Agent, reason: str) -> None:
-    assert agent.end(IN_TIME) == 1
+def assert_failed(agent: Agent, reason: str, within: float = IN_TIME) -> None:
+    assert agent.end(within) == 1
     assert agent.summary["outcome"] == "failed"
     assert agent.summary["reason"].startswith(reason)
     assert reason in agent.said.read_text()
     assert agent.left() == []
 
 
+def assert_finished(agent: Agent, *workers: str) -> None:
+    """Check that these have made all their steps, whoever else was given up."""
+    assert [agent.state(name)["t"] for name in workers] == [STEPS] * len(workers)
+    assert_accounted(agent, unknown=1)
+
+
 @pytest.mark.parametrize("victim", ["center/0", "worker/1"])
-def test_a_process_killed_while_it_imports_ends_the_run(
+def test_a_process_killed_while_it_imports_is_started_again(
     up: Start, tmp_path: Path, victim: str
 ) -> None:
-    agent = up(ENDLESS, env={GATE: str(tmp_path / "never")})
-    pids = [agent.member(name) for name in ("center-0", "worker-0", "worker-1")]
+    agent = up(FINITE, env={GATE: str(tmp_path / "gate")})
+    pid = agent.member(victim.replace("/", "-"))
 
-    os.kill(pids[0 if victim == "center/0" else 2], signal.SIGKILL)
+    agent.kill(victim.replace("/", "-"))
+    until(lambda: agent.members().get(victim.replace("/", "-"), pid) != pid)
+    (tmp_path / "gate").touch()
 
-    assert_failed(agent, f"{victim} died: {KILLED}")
+    assert (agent.end(), agent.summary["outcome"]) == (0, "finished")
+    assert_finished(agent, "worker/0", "worker/1")
+    assert agent.left() == []
 
 
-@pytest.mark.parametrize("victim", ["center/0", "worker/1"])
-def test_a_process_killed_while_it_exchanges_ends_the_run(up: Start, victim: str) -> None:
-    agent = up(ENDLESS)
+def test_a_process_killed_while_it_imports_ends_a_run_that_may_not_start_it_again(
+    up: Start, tmp_path: Path
+) -> None:
+    agent = up(ENDLESS + NEVER, env={GATE: str(tmp_path / "never")})
+
+    agent.kill("worker-1")
+
+    assert_failed(agent, f"worker/1 died: {KILLED}; max_restarts is 0")
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"), [(NEVER, 1), ('restart = "temporary"\n', 0)], ids=["given up", "temporary"]
+)
+def test_a_killed_process_that_may_not_come_back_lets_the_others_go_on(
+    up: Start, rule: str, code: int
+) -> None:
+    agent = up(FAST + FINITE + '[odd]\nactor = "players:Worker"\ncenter = "@center"\n' + rule)
+    agent.until_said("odd-0", "running")
+
+    agent.kill("odd-0")
+
+    assert agent.end() == code
+    why = "max_restarts is 0" if code else "it is temporary"
+    assert agent.summary["gave_up"] == {"odd/0": f"{KILLED}; {why}"}
+    assert_finished(agent, "worker/0", "worker/1")
+    assert agent.left() == []
+
+
+def test_who_asked_a_process_that_is_given_up_is_told(up: Start) -> None:
+    asker = '[asker]\nactor = "players:Asker"\ncenter = "@center"\ncount = 2\n'
+    agent = up(CENTER + NEVER + asker)
+    agent.until_said("center-0", "waiting")
+
+    agent.kill("center-0")
+
+    assert_failed(agent, f"center/0 was given up: {KILLED}; max_restarts is 0")
+    told = f"center/0 is gone: {KILLED}; what became of Center.wait is unknown"
+    assert [agent.state(f"asker/{k}")["seen"] for k in range(2)] == [told, told]
+
+
+def test_nobody_hangs_when_the_center_is_given_up(up: Start) -> None:
+    agent = up(CENTER + NEVER + WORKERS + NEVER)
     for name in ("worker-0", "worker-1"):
         agent.until_said(name, "running")
 
-    os.kill(agent.member(victim.replace("/", "-")), signal.SIGKILL)
+    agent.kill("center-0")
 
-    assert_failed(agent, f"{victim} died: {KILLED}")
-    assert agent.state("worker/0")["t"] >= 3
-    kept = {path.stem for path in (agent.run / "state").iterdir()}
-    assert kept == {"center-0", "worker-0", "worker-1"} - {victim.replace("/", "-")}
+    assert_failed(agent, f"center/0 was given up: {KILLED}; max_restarts is 0")
+    gone = f"ActorGone: center/0 is gone: {KILLED}"
+    for name in ("worker/0", "worker/1"):
+        assert agent.summary["gave_up"][name].startswith(gone)
+    assert_accounted(agent, unknown=2)
 
 
-def test_who_asked_a_process_that_dies_is_told(up: Start) -> None:
-    agent = up(CENTER + '[asker]\nactor = "players:Asker"\ncenter = "@center"\ncount = 2\n')
-    agent.until_said("center-0", "waiting")
+@pytest.mark.parametrize(
+    ("actor", "why"),
+    [
+        ("Doomed", "ValueError: x̃ has 3 numbers that are not finite"),
+        ("Brittle", "its process exited with code 3"),
+    ],
+)
+def test_a_center_that_always_crashes_is_given_up_and_nobody_hangs(
+    up: Start, actor: str, why: str
+) -> None:
+    limit = "max_restarts = 2\n"
+    center = f'[center]\nactor = "troubled:{actor}"\n'
+    agent = up(FAST + center + limit + WORKERS + limit)
 
-    os.kill(agent.member("center-0"), signal.SIGKILL)
+    reason = f"center/0 was given up: {why}; 2 restarts in 60 s were not enough"
+    assert_failed(agent, reason, within=IN_TIME + SLACK)
 
-    assert_failed(agent, f"center/0 died: {KILLED}")
-    told = f"center/0 is gone: {KILLED}; what became of Center.wait is unknown"
-    assert [agent.state(f"asker/{k}")["seen"] for k in range(2)] == [told, told]
+    assert sorted(agent.summary["gave_up"]) == ["center/0", "worker/0", "worker/1"]
+    assert_accounted(agent, unknown=6)
 
 
 def test_a_process_killed_while_mailboxes_drain_ends_the_run(up: Start) -> None:
     agent = up(CENTER + '[leaver]\nactor = "players:Leaver"\ncenter = "@center"\n')
     agent.until_said("center-0", "waiting")
 
-    os.kill(agent.member("center-0"), signal.SIGKILL)
+    agent.kill("center-0")
 
     assert_failed(agent, f"center/0 died: {KILLED}")
 
 
-def test_a_process_killed_after_its_life_has_ended_ends_the_run(up: Start) -> None:
-    wiring = ENDLESS + '[brief]\nactor = "players:Witness"\n'
-    agent = up(wiring)
+def test_a_process_killed_after_its_life_has_ended_is_given_up(up: Start) -> None:
+    agent = up(FINITE + '[brief]\nactor = "players:Witness"\n' + NEVER)
     agent.until_said("worker-0", "running")
 
-    os.kill(agent.member("brief-0"), signal.SIGKILL)
+    agent.kill("brief-0")
 
-    assert_failed(agent, f"brief/0 died: {KILLED}")
+    assert_failed(agent, f"brief/0 was given up: {KILLED}; max_restarts is 0")
+    assert_finished(agent, "worker/0", "worker/1")
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ("players:Failing", "ValueError: the data are gone"),
+        ("players:Quitter", "its process exited with code 3"),
+        ("players:Misnamer", "ValueError: report: actor is a field of every record"),
+    ],
+    ids=["run", "exit", "metric"],
+)
+def test_a_crash_loop_is_given_up_with_its_reason_and_the_others_finish(
+    up: Start, table: str, why: str
+) -> None:
+    agent = up(f'{FINITE}[odd]\nactor = "{table}"\nmax_restarts = 2\n')
+
+    assert_failed(agent, f"odd/0 was given up: {why}", within=IN_TIME + SLACK)
+
+    assert agent.summary["gave_up"]["odd/0"].endswith("; 2 restarts in 60 s were not enough")
+    assert [back["incarnation"] for back in agent.summary["restarts"]] == [2, 3]
+    assert_finished(agent, "worker/0", "worker/1")
 
 
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ('actor = "players:Failing"', "odd/0 failed: ValueError: the data are gone"),
-        (
-            'actor = "players:Quitter"',
-            "odd/0 failed: SystemExit: 3; odd/0 died: its process exited with code 3",
-        ),
         (
             'actor = "players:Unbuildable"',
             "odd/0 could not be made: ValueError: tau is 0, which never exchanges",
@@ -98,19 +186,15 @@ def test_a_process_killed_after_its_life_has_ended_ends_the_run(up: Start) -> No
             'actor = "players:Given"\nparts = { make = "players:no_parts" }',
             "odd/0 could not be made: OSError: the shards are not mounted",
         ),
-        (
-            'actor = "players:Misnamer"',
-            "odd/0 failed: ValueError: report: actor is a field of every record",
-        ),
     ],
-    ids=["run", "exit", "constructor", "factory", "metric"],
+    ids=["constructor", "factory"],
 )
-def test_an_actor_that_fails_ends_the_run_with_its_name(up: Start, table: str, reason: str) -> None:
+def test_an_actor_that_cannot_be_made_ends_the_run_with_its_name(
+    up: Start, table: str, reason: str
+) -> None:
     agent = up(f"{ENDLESS}[odd]\n{table}\n")
 
-    until(lambda: agent.process.poll() is not None)
-
-    assert_failed(agent, reason)
+    assert_failed(agent, reason, within=IN_TIME + SLACK)
 
 
 def test_a_handler_that_raises_tells_its_caller_and_lives_on(up: Start) -> None:

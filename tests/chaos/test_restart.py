@@ -11,7 +11,7 @@ from tests.chaos.books import assert_accounted, assert_sums, beginnings, of, pri
 from tests.chaos.conftest import Start
 from tests.chaos.stage import CENTER, FAST, OFTEN, WORKERS, Agent, until
 
-STEPS = 2000
+STEPS = 1200
 HARDY = FAST + CENTER + OFTEN + WORKERS + OFTEN + f"pause = 0.003\nsteps = {STEPS}\n"
 ALL = ("center-0", "worker-0", "worker-1")
 KILLED = "its process was killed by SIGKILL"
@@ -23,7 +23,7 @@ def killed(agent: Agent, names: tuple[str, ...], seed: int, times: int) -> None:
     for died in range(times):
         for name in names:
             agent.until_told(f"{name.replace('-', '/')} is back", died)
-        time.sleep(random.uniform(0.0, 0.2))  # when it happens is what is tried
+        time.sleep(random.uniform(0.0, 0.15))  # when it happens is what is tried
         agent.kill(*names)
     for name in names:
         agent.until_told(f"{name.replace('-', '/')} is back", times)
@@ -43,7 +43,7 @@ def assert_well(agent: Agent, names: tuple[str, ...], times: int) -> None:
     assert agent.left() == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_worker_killed_in_an_exchange_comes_back_and_the_run_ends_well(
     up: Start, seed: int
 ) -> None:
@@ -56,7 +56,7 @@ def test_a_worker_killed_in_an_exchange_comes_back_and_the_run_ends_well(
     assert len(beginnings(agent, "worker-1")) == 4
 
 
-@pytest.mark.parametrize("seed", range(4, 8))
+@pytest.mark.parametrize("seed", range(3, 6))
 def test_a_killed_center_comes_back_from_its_checkpoint_and_no_worker_loses_its_place(
     up: Start, seed: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_a_killed_center_comes_back_from_its_checkpoint_and_no_worker_loses_its_
         assert places[:1] == [0]
 
 
-@pytest.mark.parametrize("seed", range(8, 11))
+@pytest.mark.parametrize("seed", range(6, 8))
 def test_center_and_worker_killed_at_once_come_back_both(up: Start, seed: int) -> None:
     agent = up(HARDY)
     agent.until_said("worker-0", "running")
@@ -83,7 +83,7 @@ def test_center_and_worker_killed_at_once_come_back_both(up: Start, seed: int) -
     assert_well(agent, ("center-0", "worker-0"), 2)
 
 
-@pytest.mark.parametrize("seed", range(11, 14))
+@pytest.mark.parametrize("seed", range(8, 10))
 def test_all_killed_at_once_come_back_all(up: Start, seed: int) -> None:
     agent = up(HARDY)
     agent.until_said("worker-1", "running")
@@ -111,11 +111,12 @@ def test_who_dies_while_it_comes_back_comes_back_all_the_same(up: Start) -> None
 
 def test_who_was_asked_and_died_is_named_to_the_asker_and_comes_back(up: Start) -> None:
     agent = up(CENTER + '[asker]\nactor = "players:Asker"\ncenter = "@center"\ncount = 2\n')
-    agent.until_said("center-0", "waiting")
-
-    agent.kill("center-0")
+    for death in (1, 2):  # of two who ask, one waits for the center's next life
+        agent.until_said("center-0", "waiting", death)
+        agent.kill("center-0")
 
     assert agent.end() == 0
     told = f"center/0 is gone: {KILLED}; what became of Center.wait is unknown"
     assert agent.state("asker/0")["seen"] == agent.state("asker/1")["seen"] == told
-    assert_accounted(agent, unknown=1)
+    assert [actor.traffic.unknown for actor in agent.totals.actors] == [0, 1, 1]
+    assert_accounted(agent, unknown=2)

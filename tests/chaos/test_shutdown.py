@@ -62,10 +62,10 @@ def test_a_message_that_is_never_finished_does_not_hold_the_end(up: Start) -> No
 
 
 def test_what_an_actor_started_ends_with_its_process(up: Start) -> None:
-    agent = up('[parent]\nactor = "players:Parent"\n' + ENDLESS)
+    agent = up('[parent]\nactor = "players:Parent"\nmax_restarts = 0\n')
     agent.until_said("parent-0", "started")
 
-    os.kill(agent.member("parent-0"), signal.SIGKILL)
+    agent.kill("parent-0")
 
     assert agent.end(IN_TIME) == 1
     assert agent.left() == []
@@ -87,17 +87,6 @@ def test_after_a_clean_end_the_books_are_closed(up: Start, beside: str) -> None:
     ] * 3
     assert agent.state("center/0") == {"n": 100}
     assert agent.left() == []
-
-
-def test_after_a_death_every_message_is_accounted_for(up: Start) -> None:
-    agent = up(CENTER + '[asker]\nactor = "players:Asker"\ncenter = "@center"\ncount = 2\n')
-    agent.until_said("center-0", "waiting")
-
-    os.kill(agent.member("center-0"), signal.SIGKILL)
-
-    assert agent.end(IN_TIME) == 1
-    traffic = [actor["traffic"] for actor in agent.summary["actors"]]
-    assert [(one["sent"], one["unknown"], one["in_flight"]) for one in traffic] == [(1, 1, 0)] * 2
 
 
 def test_a_service_ends_when_all_lives_have(up: Start) -> None:

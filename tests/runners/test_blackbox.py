@@ -274,3 +274,20 @@ def test_a_damaged_box_is_read_or_refused(damage: bytes, place: int) -> None:
 
     assert len(rows) <= 3
     box.close()
+
+
+def test_where_files_may_not_be_as_large_a_box_is_smaller() -> None:
+    code = (
+        "import resource\n"
+        "from tether.actors.journal import Key\n"
+        "from tether.runners.blackbox import BlackBox\n"
+        "_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))\n"
+        "box = BlackBox.create()\n"
+        "box.row(Key('center/0', 1))[0] = 7\n"
+        "print(box.rows()[0][1][0])\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("7\n", "")

@@ -16,6 +16,7 @@ import msgpack
 import pytest
 
 from tests.chaos.stage import HERE, until
+from tether.runners.blackbox import BlackBox
 from tether.runners.linker import link
 from tether.runners.sockets import SocketFolder
 
@@ -28,9 +29,11 @@ class Started:
     def __init__(self) -> None:
         self.line, theirs = socket.socketpair()
         read, self.life = os.pipe()
+        self.box = BlackBox.create()
+        passed = (theirs.fileno(), read, self.box.fd)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tether.runners.child", str(theirs.fileno()), str(read)],
-            pass_fds=(theirs.fileno(), read),
+            [sys.executable, "-m", "tether.runners.child", *map(str, passed)],
+            pass_fds=passed,
             env={**os.environ, "PYTHONPATH": str(HERE)},
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -60,6 +63,7 @@ class Started:
         self.process.wait()
         self._file.close()
         self.line.close()
+        self.box.close()
         if self.life >= 0:
             self.end_life()
 
@@ -93,7 +97,17 @@ def order(
             "addresses": sockets.addresses(plan.processes()),
             "run": "0123456789abcdef",
             "state": str(tmp_path / "state"),
+            "checkpoints": str(tmp_path / "checkpoints"),
             "logs": str(tmp_path),
+            "start": 1,
+            "names": [spec.name for spec in plan],
+            "restore": {},
+            "by_itself": False,
+            "incarnations": {spec.name: 1 for spec in plan},
+            "down": {},
+            "gone": {},
+            "off": [],
+            "present": [spec.name for spec in plan],
         }
 
     return make
@@ -127,7 +141,7 @@ def test_a_process_dies_with_its_agent_and_takes_its_own_along(
 ) -> None:
     child.say("plan", order(parent=PARENT))
     child.hear()
-    child.say("go")
+    child.say("go", ["parent/0"])
     child.hear()
 
     child.end_life()
@@ -169,14 +183,17 @@ def test_a_process_obeys_until_it_is_told_to_close(
 ) -> None:
     child.say("plan", order(center=CENTER))
     child.hear()
-    for words in (["go"], ["gone", ["center/0"], "killed"], ["stop_life", False], ["close"]):
+    for words in (["go", ["center/0"]], ["note", 7], ["stop_life", False], ["close", 1]):
         child.say(*words)
 
-    said = [child.hear() for _ in range(3)]
+    said = [child.hear() for _ in range(4)]
 
-    assert said[:2] == [["lives", ["center/0"]], ["stopped_life"]]
-    assert said[2][0] == "closed"
-    assert said[2][1]["center/0"]["pid"] == child.process.pid
+    assert said == [
+        ["lives", ["center/0"], ["center/0"]],
+        ["noted", 7],
+        ["stopped_life"],
+        ["closed"],
+    ]
     assert child.process.wait(20) == 0
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["center-0.safetensors"]
 
@@ -187,7 +204,7 @@ def test_a_process_whose_actor_exits_ends_with_its_code(
     child.say("plan", order(odd={"actor": "players:Quitter"}))
     child.hear()
 
-    child.say("go")
+    child.say("go", ["odd/0"])
 
     assert child.process.wait(20) == 3
 

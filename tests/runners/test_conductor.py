@@ -4,305 +4,292 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tether.runners.conductor import Conductor
-from tether.runners.linker import link
-from tether.runners.members import Hear, Member
-from tether.runners.spec import Plan
-
-KILLED = "its process was killed by SIGKILL"
-
-
-class Life:
-    async def run(self) -> None: ...
-
-
-class Scripted:
-    """A process that answers each order with what a script says, or with nothing."""
-
-    def __init__(self, actor: str, script: Mapping[str, Any]) -> None:
-        self.name, self.actors = actor.replace("/", "-"), [actor]
-        self.script = {**GOOD, "ended:": [actor, "", ""], **script}
-        self.orders: list[str] = []
-        self.killed = False
-        self._hear: Hear | None = None
-
-    async def start(self, hear: Hear) -> None:
-        self._hear = hear
-        self.say("ready", 1)
-
-    def say(self, word: str, *details: Any) -> None:
-        assert self._hear is not None
-        self._hear(self, word, *details)
-
-    def order(self, word: str, *details: Any) -> None:
-        self.orders.append(word)
-        for answer in self.script[word]:
-            asyncio.get_running_loop().call_soon(self.say, answer, *self.script[f"{answer}:"])
-
-    def kill(self) -> None:
-        self.killed = True
-        self.say("died", KILLED)
-
-    async def end(self, patience: float) -> None:
-        if "closed" not in self.script["close"]:
-            self.kill()
-
-
-GOOD: Mapping[str, Any] = {
-    "go": ["lives", "ended"],
-    "gone": [],
-    "stop_life": ["stopped_life"],
-    "quiet": ["quiet"],
-    "close": ["closed"],
-    "lives:": [[]],
-    "stopped_life:": [],
-    "quiet:": [True],
-    "closed:": [{}],
-}
-"""What a process says to each order, and what belongs to each of these words."""
-ENDLESS = {"go": ["lives"]}
-DEAF = {"go": ["lives", "ended"], "stop_life": [], "quiet": [], "close": []}
-
-
-class Watching:
-    """An audience that remembers; it may have no room for reports."""
-
-    def __init__(self, full: bool = False) -> None:
-        self.full = full
-        self.seen: list[tuple[str, str]] = []
-
-    def started(self, actor: str, pid: int) -> None:
-        self.seen.append(("started", actor))
-
-    def reported(
-        self, actor: str, t: float, step: int | None, metrics: Mapping[str, float]
-    ) -> None:
-        if self.full:
-            raise OSError(28, "No space left on device")
-        self.seen.append(("reported", actor))
-
-    def traffic(self, actor: str, messages: int, bytes: int) -> None:  # noqa: A002
-        self.seen.append(("traffic", actor))
-
-    def ended(self, actor: str) -> None:
-        self.seen.append(("ended", actor))
-
-
-def plan(restart: str, hasty: bool) -> Plan:
-    tables: dict[str, Any] = {
-        "run": {"graceful": 0.1, "drain": 0.05} if hasty else {"graceful": 20, "drain": 10},
-        "a": {"actor": Life, "restart": restart},
-        "b": {"actor": Life},
-    }
-    return link(tables, Path(), name="x", importable=False)
-
-
-def conductor(
-    a: Mapping[str, Any],
-    b: Mapping[str, Any],
-    restart: str = "transient",
-    audience: Watching | None = None,
-    *,
-    hasty: bool = False,
-) -> tuple[Conductor, Scripted, Scripted]:
-    members: list[Member] = [Scripted("a/0", a), Scripted("b/0", b)]
-    made = Conductor(plan(restart, hasty), members, audience or Watching())
-    first, second = made.members
-    assert isinstance(first, Scripted)
-    assert isinstance(second, Scripted)
-    return made, first, second
+from tests.runners.scripted import (
+    A_AND_B,
+    DEAF,
+    ENDLESS,
+    KILLED,
+    Scene,
+    Scripted,
+    Watching,
+    nothing,
+)
+from tether.actors.journal import Key, Word
+from tether.runners.members import Hear
+from tether.runners.result import Start
 
 
 async def test_a_run_ends_when_all_lives_have_ended() -> None:
     audience = Watching()
-    run, a, _ = conductor({}, {}, audience=audience)
+    scene = Scene(A_AND_B, audience=audience)
 
-    started = await run.start()
-    result = await run.finish()
+    started = await scene.run.start()
+    result = await scene.run.finish()
 
     assert (started, result.outcome, result.reason, result.problems) == (True, "finished", "", [])
-    assert a.orders == ["go", "quiet", "quiet", "stop_life", "quiet", "quiet", "close"]
+    assert scene["a-0"].words == ["go", "quiet", "quiet", "stop_life", "quiet", "quiet", "close"]
     assert audience.seen[:2] == [("started", "a/0"), ("started", "b/0")]
     assert set(audience.seen[2:]) == {("ended", "a/0"), ("ended", "b/0")}
 
 
-async def test_a_service_does_not_hold_the_end() -> None:
-    run, _, _ = conductor(ENDLESS, {}, restart="permanent")
+async def test_a_process_is_told_who_it_is_to_make_and_how_all_others_are() -> None:
+    scene = Scene({"a": {}, "b": {"count": {"start": 1, "min": 1, "max": 2}}})
 
-    await run.start()
-    result = await run.finish()
+    await scene.run.start()
+    begun = scene["a-0"].begun
+    await scene.run.finish()
+
+    assert begun == {
+        "incarnations": {"a/0": 1, "b/0": 1, "b/1": 1},
+        "down": {},
+        "gone": {},
+        "off": ["b/1"],
+        "present": ["a/0", "b/0"],
+        "start": 1,
+        "names": ["a/0"],
+        "restore": {},
+        "by_itself": False,
+    }
+
+
+async def test_a_run_goes_on_from_where_another_has_ended() -> None:
+    before = Start({"a/0": 3}, {"a/0": [7]}, together=False, round=7, seconds=100.0)
+    scene = Scene(A_AND_B, start=before)
+    remembered: list[dict[str, int]] = []
+    scene.run.roster.remember = remembered.append
+
+    await scene.run.start()
+    result = await scene.run.finish()
+
+    begun = scene["a-0"].begun
+    assert begun["incarnations"] == {"a/0": 4, "b/0": 1}
+    assert (begun["restore"], begun["by_itself"]) == ({"a/0": [7]}, True)
+    assert scene["b-0"].begun["restore"] == {}
+    assert remembered == [{"a/0": 4, "b/0": 1}]
+    assert result.seconds >= 100.0
+    assert scene["a-0"].orders[-1] == ["close", 8]
+
+
+async def test_a_service_does_not_hold_the_end() -> None:
+    scene = Scene({"a": {"restart": "permanent"}, "b": {}}, {"a-0": ENDLESS})
+
+    await scene.run.start()
+    result = await scene.run.finish()
+
+    assert result.outcome == "finished"
+
+
+async def test_an_actor_without_a_life_does_not_hold_the_end() -> None:
+    scene = Scene(A_AND_B, {"a-0": {"go": lambda names: [["lives", names, names]]}})
+
+    await scene.run.start()
+    result = await scene.run.finish()
 
     assert result.outcome == "finished"
 
 
 async def test_a_run_of_limited_duration_is_stopped() -> None:
-    run, a, _ = conductor(ENDLESS, ENDLESS)
+    scene = Scene(A_AND_B, {"a-0": ENDLESS, "b-0": ENDLESS})
 
-    await run.start()
-    result = await run.finish(0.01)
+    await scene.run.start()
+    result = await scene.run.finish(0.01)
 
     assert (result.outcome, result.problems) == ("stopped", [])
-    assert a.orders[:2] == ["go", "stop_life"]
+    assert scene["a-0"].words[:2] == ["go", "stop_life"]
 
 
 async def test_what_cannot_be_made_ends_a_run_before_it_begins() -> None:
-    run, a, b = conductor({}, {})
-    starting = asyncio.ensure_future(run.start())
-    run.hear(a, "unbuilt", "ValueError: tau is 0", "")
+    unbuilt = {"start": lambda: [["unbuilt", "ValueError: tau is 0", ""], ["died", "exit 0"]]}
+    scene = Scene(A_AND_B, {"a-0": unbuilt})
 
-    started = await starting
-    result = await run.close()
+    started = await scene.run.start()
+    result = await scene.run.close()
 
     assert not started
     assert (result.outcome, result.seconds) == ("failed", 0.0)
     assert result.reason == "a/0 could not be made: ValueError: tau is 0"
-    assert "go" not in b.orders
+    assert scene["b-0"].words == ["close"]
+    assert len(scene.made["a-0"]) == 1
 
 
-async def test_who_dies_is_named_and_the_others_are_told() -> None:
-    run, a, b = conductor(ENDLESS, ENDLESS)
-    await run.start()
+async def test_a_process_that_cannot_be_started_ends_those_that_were() -> None:
+    scene = Scene(A_AND_B, {"a-0": {"start": nothing}})
+    scene.run.make = lambda name: Unstarted(name, {}) if name == "b-0" else scene.make(name)
 
-    a.say("died", KILLED)
-    result = await run.finish()
+    with pytest.raises(OSError, match="no more processes"):
+        await scene.run.start()
+    scene.run.stop()
+    result = await scene.run.close()
 
-    assert (result.outcome, result.reason) == ("failed", f"a/0 died: {KILLED}")
-    assert b.orders[1:3] == ["gone", "stop_life"]
-    assert a.orders == ["go"]
+    assert result.outcome == "stopped"
+    assert scene["a-0"].words == ["close"]
+
+
+class Unstarted(Scripted):
+    async def start(self, hear: Hear, order: Mapping[str, object]) -> None:
+        raise OSError("no more processes")
+
+
+async def test_who_dies_before_the_run_begins_is_started_again() -> None:
+    scene = Scene(A_AND_B, {"a-0": [{"start": lambda: [["died", KILLED]]}, {}]})
+
+    started = await scene.run.start()
+    result = await scene.run.finish()
+
+    assert (started, result.outcome, result.problems) == (True, "finished", [])
+    assert [member.begun["start"] for member in scene.made["a-0"]] == [1, 2]
+    assert scene["a-0"].words[0] == "go"
+
+
+async def test_nobody_begins_without_one_that_was_ready_and_has_died() -> None:
+    first = {"start": lambda: [["ready", 1], ["died", KILLED]]}
+    scene = Scene(A_AND_B, {"a-0": [first, {}], "b-0": {"start": nothing}})
+
+    starting = asyncio.ensure_future(scene.run.start())
+    await scene.until(lambda: "a-0" in scene.made and not scene.run.roster.members.get("a-0"))
+    scene["b-0"].say("ready", 2)
+    await scene.until(lambda: len(scene.made["a-0"]) == 2)
+    await starting
+    result = await scene.run.finish()
+
+    assert result.outcome == "finished"
+    assert [member.words[:1] for member in scene.made["a-0"]] == [[], ["go"]]
+
+
+async def test_who_dies_before_the_run_begins_and_must_not_be_restarted_ends_it() -> None:
+    dying = {"start": lambda: [["died", KILLED]]}
+    scene = Scene({"a": {"max_restarts": 1}, "b": {"restart": "temporary"}}, {"a-0": dying})
+
+    started = await scene.run.start()
+    result = await scene.run.close()
+
+    assert (started, result.outcome) == (False, "failed")
+    assert result.reason == f"a/0 died: {KILLED}; 1 restart in 60 s was not enough"
 
 
 async def test_who_dies_after_it_has_closed_has_not_died() -> None:
-    run, a, _ = conductor({}, {})
-    await run.start()
-    result = await run.finish()
+    scene = Scene(A_AND_B)
+    await scene.run.start()
+    result = await scene.run.finish()
 
-    a.say("died", "its process exited with code 0")
+    scene["a-0"].say("died", "its process exited with code 0")
 
     assert (result.outcome, result.reason) == ("finished", "")
-
-
-async def test_a_life_that_raises_ends_the_run_with_its_name() -> None:
-    run, _, _ = conductor({"ended:": ["a/0", "ValueError: no data", ""]}, ENDLESS)
-
-    await run.start()
-    result = await run.finish()
-
-    assert (result.outcome, result.reason) == ("failed", "a/0 failed: ValueError: no data")
-
-
-async def test_what_goes_wrong_later_is_told_beside_the_reason() -> None:
-    run, a, b = conductor(ENDLESS, ENDLESS)
-    await run.start()
-
-    a.say("died", KILLED)
-    b.say("ended", "b/0", "ActorGone: a/0 is gone", "")
-    b.say("ended", "b/0", "ActorGone: a/0 is gone", "")
-    result = await run.finish()
-
-    assert result.reason == f"a/0 died: {KILLED}"
-    assert result.problems == ["b/0 failed: ActorGone: a/0 is gone"]
-
-
-@pytest.mark.parametrize(("end", "outcome"), [("stop", "failed"), ("interrupt", "interrupted")])
-async def test_a_death_at_the_end_is_not_lost(end: str, outcome: str) -> None:
-    run, a, _ = conductor(ENDLESS, ENDLESS)
-    await run.start()
-
-    getattr(run, end)()
-    a.say("died", KILLED)
-    result = await run.finish()
-
-    assert (result.outcome, result.problems) == (outcome, [f"a/0 died: {KILLED}"])
-
-
-async def test_who_does_not_listen_is_named_and_killed() -> None:
-    run, a, b = conductor(DEAF, {}, hasty=True)
-
-    await run.start()
-    result = await run.finish()
-
-    assert (a.killed, b.killed) == (True, False)
-    assert result.problems[0] == "a/0 did not finish what was under way in 0.05 s"
-    assert result.problems[1].startswith("a/0 did not close in 0.0")
-    assert (result.outcome, result.reason) == ("finished", "")
-
-
-async def test_who_always_has_something_under_way_is_named() -> None:
-    run, _, _ = conductor({}, {"quiet:": [False]}, hasty=True)
-
-    await run.start()
-    result = await run.finish()
-
-    assert result.outcome == "finished"
-    assert result.problems == ["b/0 did not finish what was under way in 0.05 s"]
 
 
 async def test_a_state_that_could_not_be_saved_fails_the_run() -> None:
-    unsaved = {"close": ["unsaved", "closed"], "unsaved:": ["a/0", "OSError: disk full"]}
-    run, _, _ = conductor(unsaved, {})
+    unsaved = {"close": lambda _cut: [["unsaved", "a/0", "OSError: disk full"], ["closed"]]}
+    scene = Scene(A_AND_B, {"a-0": unsaved})
 
-    await run.start()
-    result = await run.finish()
+    await scene.run.start()
+    result = await scene.run.finish()
 
     assert result.outcome == "failed"
     assert result.reason == "the state of a/0 could not be saved: OSError: disk full"
 
 
-async def test_an_audience_that_fails_ends_the_run_instead_of_leaving_it_deaf() -> None:
-    run, a, _ = conductor(ENDLESS, ENDLESS, audience=Watching(full=True))
-    await run.start()
+async def test_what_goes_wrong_beside_all_else_ends_the_run_with_its_reason() -> None:
+    scene = Scene(A_AND_B, {"a-0": ENDLESS})
+    await scene.run.start()
 
-    a.say("news", [[0.1, "a/0", 1, {"loss": 0.5}]], {"a/0": [1, 10]})
-    result = await run.finish()
+    async def broken() -> None:
+        raise OSError("no more files")
+
+    scene.run.task(broken())
+    result = await scene.run.finish()
 
     assert result.outcome == "failed"
-    assert result.reason.startswith("what a-0 said could not be kept: OSError: [Errno 28]")
-
-
-async def test_news_reach_the_audience() -> None:
-    audience = Watching()
-    run, a, _ = conductor({}, {}, audience=audience)
-    await run.start()
-
-    a.say("news", [[0.1, "a/0", 1, {"loss": 0.5}]], {"a/0": [1, 10]})
-    await run.finish()
-
-    assert {("reported", "a/0"), ("traffic", "a/0")} <= set(audience.seen)
+    assert result.reason == "the run could not be conducted: OSError: no more files"
 
 
 async def test_a_second_interrupt_kills_all() -> None:
-    run, a, b = conductor(DEAF, DEAF)
-    await run.start()
+    scene = Scene(A_AND_B, {"a-0": DEAF, "b-0": DEAF})
+    await scene.run.start()
 
-    run.interrupt()
-    run.kill()
-    result = await run.finish()
+    scene.run.interrupt()
+    scene.run.kill()
+    result = await scene.run.finish()
 
-    assert (a.killed, b.killed) == (True, True)
+    assert (scene["a-0"].killed, scene["b-0"].killed) == (True, True)
     assert (result.outcome, result.problems) == ("interrupted", [])
 
 
+async def test_a_run_that_is_told_to_stop_twice_stops_once() -> None:
+    scene = Scene(A_AND_B, {"a-0": ENDLESS})
+    await scene.run.start()
+
+    scene.run.stop()
+    scene.run.interrupt()
+    result = await scene.run.finish()
+
+    assert result.outcome == "stopped"
+
+
 async def test_a_run_whose_lives_have_ended_is_not_stopped_any_more() -> None:
-    run, _, _ = conductor({}, {})
-    await run.start()
-    await run.wait()
+    scene = Scene(A_AND_B)
+    await scene.run.start()
+    await scene.run.wait()
 
-    run.stop_if_alive()
+    scene.run.stop_if_alive()
 
-    assert (await run.close()).outcome == "finished"
+    assert (await scene.run.close()).outcome == "finished"
 
 
-async def test_the_books_of_all_processes_come_together() -> None:
-    run, _, _ = conductor(
-        {"closed:": [{"a/0": {"steps": 1}}]}, {"closed:": [{"b/0": {"steps": 2}}]}
-    )
+async def test_a_run_whose_lives_go_on_is_stopped() -> None:
+    scene = Scene(A_AND_B, {"a-0": ENDLESS})
+    await scene.run.start()
 
-    await run.start()
-    result = await run.finish()
+    scene.run.stop_if_alive()
 
-    assert result.records == {"a/0": {"steps": 1}, "b/0": {"steps": 2}}
+    assert (await scene.run.close()).outcome == "stopped"
+
+
+async def test_only_the_first_reason_is_the_reason_and_none_is_told_twice() -> None:
+    scene = Scene(A_AND_B)
+
+    for reason in ("one", "two", "two", "one"):
+        scene.run.note(reason)
+
+    assert (scene.run.result.outcome, scene.run.result.reason) == ("failed", "one")
+    assert scene.run.result.problems == ["two"]
+
+
+async def test_the_records_of_a_run_come_from_the_journals_of_both_sides() -> None:
+    scene = Scene(A_AND_B, {"a-0": ENDLESS})
+    await scene.run.start()
+    sent = scene["a-0"].journal.row(Key("a/0", 1, "b/0", 1))
+    sent[Word.SENT], sent[Word.BYTES] = 5, 500
+    came = scene["b-0"].journal.row(Key("b/0", 1, "a/0", 1))
+    came[Word.HANDLED] = 4
+    scene["a-0"].journal.row(Key("a/0", 1))[0] = 9
+
+    scene.run.stop()
+    result = await scene.run.finish()
+
+    account = {"from": "a/0", "to": "b/0", "sent": 5, "handled": 4, "dropped": {}, "unknown": 0}
+    assert result.records == {
+        "a/0": {
+            "actor": "a/0", "pid": 1, "steps": 9,
+            "accounts": [account | {"in_flight": 1, "bytes": 500}],
+        },
+        "b/0": {"actor": "b/0", "pid": 1, "steps": 0, "accounts": []},
+    }  # fmt: skip
+
+
+async def test_what_is_done_aside_is_waited_for_in_the_end() -> None:
+    scene = Scene(A_AND_B)
+    await scene.run.start()
+    done = asyncio.Event()
+    scene.run.aside(later(done))
+
+    await scene.run.finish()
+
+    assert done.is_set()
+
+
+async def later(done: asyncio.Event) -> None:
+    await asyncio.sleep(0.01)
+    done.set()

@@ -36,6 +36,7 @@ def test_a_run_leaves_all_that_tells_of_it(up: Start) -> None:
     assert code == 0
     names = {str(path.relative_to(agent.run)) for path in agent.run.rglob("*") if path.is_file()}
     assert names == {
+        "incarnations.json",
         "logs/center-0.log",
         "logs/reporter-0.log",
         "metrics.jsonl",

@@ -13,6 +13,7 @@ import pytest
 
 from tests.chaos.stage import HERE
 from tether.actors.clock import SystemClock
+from tether.actors.frames import Origin
 from tether.runners.folder import RunFolder
 from tether.runners.linker import link
 from tether.runners.members import Child, Here, Member, death
@@ -57,7 +58,20 @@ class Broken:
 def here(cls: type) -> Here:
     plan = link({"one": {"actor": cls}}, Path(), name="x", importable=False)
     places = directory(plan, dict.fromkeys(plan.processes(), OUTSIDE), OUTSIDE)
-    return Here(Process(OUTSIDE, plan, plan.actors, places, "run", lambda *_: None))
+    return Here(Process(Origin("run", OUTSIDE, 1), plan, places, lambda *_: None))
+
+
+def order(*names: str) -> dict[str, Any]:
+    """Return what a member is told first."""
+    return {
+        "start": 1, "names": list(names), "restore": {}, "by_itself": False,
+        "incarnations": dict.fromkeys(names, 1), "down": {}, "gone": {}, "off": [],
+        "present": list(names),
+    }  # fmt: skip
+
+
+ONE = order("one/0")
+PARENT = order("parent/0")
 
 
 @pytest.fixture
@@ -68,7 +82,7 @@ async def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     sockets = SocketFolder()
     addresses = sockets.addresses(plan.processes())
     folder = RunFolder.create("x", tmp_path / "run")
-    (made,) = children(plan, folder, addresses, SystemClock().token())
+    made = children(plan, folder, addresses, SystemClock().token())("parent-0")
     assert isinstance(made, Child)
     yield made
     await made.end(0.0)
@@ -78,72 +92,76 @@ async def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_a_share_in_this_process_does_as_it_is_told() -> None:
     heard, member = Heard(), here(Counting)
 
-    await member.start(heard)
-    member.order("go")
+    await member.start(heard, ONE)
+    member.order("go", ["one/0"])
     said = [await heard.next() for _ in range(3)]
-    for word in ("quiet", "stop_life", "close"):
-        member.order(word, False)
+    for words in (["quiet"], ["stop_life", False], ["close", 1]):
+        member.order(*words)
         said.append(await heard.next())
     await member.end(1.0)
 
-    assert said[:3] == [["ready", os.getpid()], ["lives", []], ["ended", "one/0", "", ""]]
-    assert said[3:5] == [["quiet", True], ["stopped_life"]]
-    assert said[5][0] == "closed"
-    assert said[5][1]["one/0"]["pid"] == os.getpid()
+    assert said[:2] == [["ready", os.getpid()], ["lives", ["one/0"], []]]
+    assert said[2:] == [["ended", "one/0", True], ["quiet", True], ["stopped_life"], ["closed"]]
 
 
 async def test_what_cannot_be_made_here_is_raised_where_the_users_code_is() -> None:
     member = here(Broken)
 
     with pytest.raises(ValueError, match="tau is 0"):
-        await member.start(Heard())
+        await member.start(Heard(), ONE)
 
-    await member.process.close()
+    await member.process.close(1)
 
 
 async def test_a_share_in_this_process_learns_who_is_gone() -> None:
     member = here(Counting)
-    await member.start(Heard())
+    await member.start(heard := Heard(), ONE)
+    why = "its process was killed by SIGKILL"
+    change = {"what": "down", "actor": "one/0", "why": why, "wills": {}, "final": True}
 
-    member.order("gone", ["one/0"], "its process was killed by SIGKILL")
+    member.order("changed", [change])
+    member.order("note", 1)
+    said = [await heard.next() for _ in range(2)]
 
-    assert member.process.node.directory.gone == {"one/0": "its process was killed by SIGKILL"}
-    await member.process.close()
+    assert said[1] == ["noted", 1]
+    assert member.process.node.directory.gone == {"one/0": why}
+    member.kill()
+    await member.process.close(1)
 
 
 async def test_what_is_still_done_here_can_be_cut_short() -> None:
     heard, member = Heard(), here(Counting)
-    await member.start(heard)
-    member.order("close")
+    await member.start(heard, ONE)
+    member.order("close", 1)
 
     member.kill()
     await member.end(1.0)
 
     assert await heard.next() == ["ready", os.getpid()]
     assert heard.words.empty()
-    await member.process.close()
+    await member.process.close(1)
 
 
 async def test_a_child_does_as_it_is_told_and_its_end_is_heard(child: Child) -> None:
     heard = Heard()
 
-    await child.start(heard)
+    await child.start(heard, PARENT)
     ready = await heard.next()
-    child.order("go")
+    child.order("go", ["parent/0"])
     lives = await heard.next()
-    child.order("close")
+    child.order("close", 1)
     said = [await heard.next() for _ in range(3)]
 
-    assert (ready[0], lives) == ("ready", ["lives", []])
+    assert (ready[0], lives) == ("ready", ["lives", ["parent/0"], []])
     assert [words[0] for words in said] == ["ended", "closed", "died"]
     assert said[2][1] == "its process exited with code 0"
 
 
 async def test_a_killed_child_is_heard_to_die_though_its_own_child_lives_on(child: Child) -> None:
     heard = Heard()
-    await child.start(heard)
+    await child.start(heard, PARENT)
     _, pid = await heard.next()
-    child.order("go")
+    child.order("go", ["parent/0"])
     await heard.next()
 
     os.kill(pid, signal.SIGKILL)
@@ -153,7 +171,7 @@ async def test_a_killed_child_is_heard_to_die_though_its_own_child_lives_on(chil
 
 async def test_a_child_that_takes_too_long_is_killed(child: Child) -> None:
     heard = Heard()
-    await child.start(heard)
+    await child.start(heard, PARENT)
     await heard.next()
 
     await child.end(0.01)
@@ -162,7 +180,7 @@ async def test_a_child_that_takes_too_long_is_killed(child: Child) -> None:
 
 
 async def test_a_child_that_never_started_has_no_end(child: Child) -> None:
-    child.order("close")
+    child.order("close", 1)
     child.kill()
 
     await child.end(1.0)

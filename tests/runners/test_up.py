@@ -14,9 +14,9 @@ from tests.chaos.stage import CENTER, ENDLESS, WORKERS
 from tether.runners.conductor import Conductor
 from tether.runners.folder import RunFolder
 from tether.runners.linker import link
-from tether.runners.metrics import MetricsFile
-from tether.runners.up import Recorder, Up, children, conducted, obeyed_signals
-from tether.runners.world import Silence
+from tether.runners.members import Child
+from tether.runners.silence import Silence
+from tether.runners.up import Up, children, conducted, obeyed_signals
 
 
 class Showing(Silence):
@@ -40,30 +40,6 @@ class Showing(Silence):
         self.seen.append(f"{actor} ended")
 
 
-def test_what_is_reported_is_written_down_and_passed_on(tmp_path: Path) -> None:
-    show = Showing()
-    with MetricsFile(tmp_path / "metrics.jsonl") as metrics:
-        recorder = Recorder(metrics, show)
-
-        recorder.started("a/0", 1)
-        recorder.reported("a/0", 0.5, 3, {"accuracy": 0.25})
-        recorder.reported("a/0", 0.6, 4, {"loss": 1.0})
-        recorder.traffic("a/0", 7, 100)
-        recorder.ended("a/0")
-
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(lines[0]) == {"t": 0.5, "actor": "a/0", "step": 3, "accuracy": 0.25}
-    assert len(lines) == 2
-    assert recorder.accuracy == 0.25
-    assert show.seen == [
-        "a/0 started",
-        "a/0 at step 3",
-        "a/0 at step 4",
-        "a/0 sent 7",
-        "a/0 ended",
-    ]
-
-
 def test_each_process_gets_its_share_its_log_and_its_environment(
     tmp_path: Path, players: Path
 ) -> None:
@@ -74,10 +50,12 @@ def test_each_process_gets_its_share_its_log_and_its_environment(
     }
     plan = link(tables, players, name="x")
 
-    members = children(plan, RunFolder(tmp_path), {}, "run")
+    make = children(plan, RunFolder(tmp_path), {}, "run")
 
-    found = {member.name: member.actors for member in members}
-    assert found == {"center-0": ["center/0", "worker/0", "worker/1"], "parent-0": ["parent/0"]}
+    made = [make(name) for name in plan.processes()]
+
+    assert [member.name for member in made] == ["center-0", "parent-0"]
+    assert all(isinstance(member, Child) and member.box is None for member in made)
 
 
 async def test_a_run_that_ends_by_itself_leaves_its_records(tmp_path: Path, players: Path) -> None:
@@ -88,7 +66,8 @@ async def test_a_run_that_ends_by_itself_leaves_its_records(tmp_path: Path, play
 
     assert (result.outcome, result.reason, result.problems) == ("finished", "", [])
     names = {path.name for path in folder.path.iterdir()}
-    assert names == {"logs", "metrics.jsonl", "summary.json"}
+    assert names == {"incarnations.json", "logs", "metrics.jsonl", "summary.json"}
+    assert folder.incarnations() == {"reporter/0": 1}
     summary = json.loads((folder.path / "summary.json").read_text())
     assert (summary["outcome"], summary["accuracy"]) == ("finished", 0.5)
     assert show.seen[0] == "reporter/0 started"
@@ -106,22 +85,22 @@ async def test_records_that_cannot_be_kept_fail_the_run(tmp_path: Path, players:
 
     assert result.outcome == "failed"
     assert result.problems[0].startswith("the run's records could not be kept: [Errno 21]")
-    assert folder.agent() is None
+    assert not (folder.path / "agent.json").exists()
 
 
 async def test_what_is_unforeseen_ends_the_processes_too(tmp_path: Path, players: Path) -> None:
     plan = link({"parent": {"actor": "players:Parent"}}, players, name="x")
     folder = RunFolder.create("x", tmp_path / "run")
-    members = children(plan, folder, {}, "run")
+    make = children(plan, folder, {}, "run")
     folder.logs.rmdir()  # so that no process can be started
 
     with pytest.raises(FileNotFoundError):
-        await conducted(Conductor(plan, members, Silence()), None)
+        await conducted(Conductor(plan, make, Silence()), None)
 
 
 async def test_signals_are_obeyed_inside_only(players: Path) -> None:
     plan = link({"parent": {"actor": "players:Parent"}}, players, name="x")
-    conductor = Conductor(plan, [], Silence())
+    conductor = Conductor(plan, children(plan, RunFolder(players), {}, "run"), Silence())
     before = signal.getsignal(signal.SIGINT)
 
     with obeyed_signals(lambda: conductor):

@@ -134,7 +134,9 @@ async def test_who_waits_in_the_block_for_one_that_is_killed_is_told(
     tmp_path: Path, players: Path
 ) -> None:
     path = tmp_path / "wiring.toml"
-    path.write_text(CENTER + '[witness]\nactor = "players:Asker"\ncenter = "@center"\n')
+    path.write_text(
+        CENTER + 'max_restarts = 0\n[witness]\nactor = "players:Asker"\ncenter = "@center"\n'
+    )
     log = tmp_path / "run" / "logs" / "center-0.log"
 
     async with World(path, "processes", folder=tmp_path / "run") as world:
@@ -144,7 +146,7 @@ async def test_who_waits_in_the_block_for_one_that_is_killed_is_told(
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(ActorGone, match="center/0 is gone: its process was killed by SIGKILL"):
             await asking
-        with pytest.raises(RuntimeError, match="center/0 died: its process was killed"):
+        with pytest.raises(RuntimeError, match="center/0 was given up: its process was killed"):
             await world.finished()
 
     assert world.result is not None
@@ -208,7 +210,7 @@ except WiringError as error:
 
 async def test_who_failed_is_told_to_who_waits() -> None:
     async with World({"odd": {"actor": Failing}}) as world:
-        with pytest.raises(RuntimeError, match="odd/0 failed: ValueError: the data are gone"):
+        with pytest.raises(RuntimeError, match="odd/0 was given up: ValueError: the data are gone"):
             await world.finished()
 
     assert world.result is not None
@@ -221,7 +223,7 @@ async def test_who_failed_is_told_at_the_end_of_the_block_if_nobody_waited() -> 
             while not world.failed:  # noqa: ASYNC110 - a run sets no Event
                 await asyncio.sleep(0)
 
-    with pytest.raises(RuntimeError, match="odd/0 failed: ValueError: the data are gone"):
+    with pytest.raises(RuntimeError, match="odd/0 was given up: ValueError: the data are gone"):
         await left_early()
 
 
