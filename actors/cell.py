@@ -135,6 +135,7 @@ class Cell:
                 self.keep(self.due)
             if self._leaving and self._life is not None:
                 self._life.cancel()
+                raise asyncio.CancelledError  # here, before the next step sends anything
 
     def keep(self, cut: int) -> None:
         """Have the state kept as it is now."""
@@ -226,7 +227,7 @@ class Cell:
     async def _serve(self) -> None:
         while True:
             for _ in range(TURNS):
-                if not self.mailbox:
+                while not self.mailbox:  # what woke it may have been taken back since
                     await self.mailbox.arrival()
                 await self._handle(self.mailbox.pop())
                 if self._stopping:  # though its handler took no notice of being cancelled

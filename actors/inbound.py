@@ -112,7 +112,7 @@ class Inbound:
         else:
             self._dropped[dropped] += 1
             row[DROPPED[dropped]] = self._dropped[dropped]
-        if dropped not in TAKEN_OUT:
+        if message.number > self._started and dropped not in TAKEN_OUT:
             self.start(message.number)
 
     @property

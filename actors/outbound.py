@@ -46,6 +46,7 @@ class Outbound:
         self._calls = 0
         self._call_bytes = 0
         self._peer = Ack()
+        self._settled = 0
         self._withdrawn = 0
         self._resend = 0
         self._probe = False
@@ -53,14 +54,14 @@ class Outbound:
 
     def add(self, message: Message) -> None:
         """Take a message; a call waits here until the window has room for it."""
-        size = message.body.size
+        size, row, books = message.body.size, self.row, self.books
         self._bytes += size
-        self.row[BYTES] = self._bytes
-        self.books.bytes += size
+        row[BYTES] = self._bytes
+        books.bytes += size
         if message.is_call:
             self._sent += 1
-            self.row[SENT] = self._sent
-            self.books.sent += 1
+            row[SENT] = self._sent
+            books.sent += 1
             self._waiting.append(message)
             self._waiting_bytes += size
         else:
@@ -71,7 +72,7 @@ class Outbound:
         return self._fits(size, len(self._waiting), self._waiting_bytes)
 
     def _fits(self, size: int, before: int = 0, bytes_before: int = 0) -> bool:
-        calls = self._calls - self._peer.settled + before
+        calls = self._calls - self._settled + before
         held = self._call_bytes - self._peer.bytes + bytes_before
         return calls == 0 or (calls < self.window.messages and held + size <= self.window.bytes)
 
@@ -135,12 +136,14 @@ class Outbound:
 
     def _book(self, ack: Ack) -> None:
         """Enter what has come to be settled since the last time."""
-        if ack.settled < self._peer.settled:
+        settled = ack.settled
+        if settled < self._settled:
             return
         self.books.handled += ack.handled - self._peer.handled
         for why, count in ack.dropped.items():
             self.books.dropped[why] += count - self._peer.dropped.get(why, 0)
         self._peer = ack
+        self._settled = settled
 
     def withdraw(self, number: int) -> bool:
         """Take back a call that has not left yet, booked as dropped; tell whether that was so."""
@@ -167,7 +170,7 @@ class Outbound:
     @property
     def open(self) -> bool:
         """Whether the other side has still to acknowledge something."""
-        return bool(self._unacked) or self._calls > self._peer.settled
+        return bool(self._unacked) or self._calls > self._settled
 
     @property
     def waiting(self) -> tuple[Message, ...]:
@@ -194,7 +197,7 @@ class Outbound:
         self._sent -= moved
         self.row[SENT] = self._sent
         self.books.sent -= moved
-        self.books.unknown += self._sent - self._withdrawn - self._peer.settled
+        self.books.unknown += self._sent - self._withdrawn - self._settled
         self._clear()
 
     def abandon(self, final: Ack | None) -> None:
@@ -210,7 +213,7 @@ class Outbound:
             queue.clear()
         self._waiting_bytes = 0
         self._resend = 0
-        self._calls = self._peer.settled
+        self._calls = self._settled
 
     @property
     def can_go(self) -> bool:
@@ -222,4 +225,4 @@ class Outbound:
     @property
     def quiet(self) -> bool:
         """Whether all that was sent is settled and nothing waits to leave."""
-        return not (self._waiting or self._answers or self._calls > self._peer.settled)
+        return not (self._waiting or self._answers or self._calls > self._settled)

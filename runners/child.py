@@ -116,7 +116,7 @@ async def _built(
             threads=max((spec.threads for spec in specs), default=1),
         )
         process.enter(order)
-        await process.build(names, order["restore"], by_itself=order["by_itself"])
+        await process.build(names, order["restore"], order["alone"])
         if differences := drift(digests(plan), plan.digests):
             raise ValueError(f"{name} has other sources than the linker: {'; '.join(differences)}")
     except Exception as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from tether.actors.clock import Clock, SystemClock
@@ -74,7 +74,7 @@ class Conductor:
 
     def stop_if_alive(self) -> None:
         """End the run in good order, unless all its lives have ended by themselves."""
-        if self.roster.awaited():
+        if self.roster.goes_on():
             self.stop()
 
     def interrupt(self) -> None:
@@ -177,10 +177,10 @@ class Conductor:
         await asyncio.sleep(delay)
         names = names_of(self.roster.here(process))
         restore = {name: self.begin.restore[name] for name in names if name in self.begin.restore}
-        await self.launch(process, names, restore, by_itself=not self.begin.together)
+        await self.launch(process, names, restore, self.begin.alone)
 
     async def launch(
-        self, process: str, names: Sequence[str], restore: Restore, *, by_itself: bool
+        self, process: str, names: Sequence[str], restore: Restore, alone: Iterable[str]
     ) -> Member:
         """Start a process with these actors; it will say how that went."""
         outside = self.outside is not None and process == self.outside.name
@@ -193,7 +193,7 @@ class Conductor:
             "start": self.roster.start_process(process),
             "names": list(names),
             "restore": {name: rounds and list(rounds) for name, rounds in restore.items()},
-            "by_itself": by_itself,
+            "alone": list(alone),
         }
         await member.start(self.hear, order)
         return member
@@ -220,7 +220,7 @@ class Conductor:
 
     async def wait(self) -> None:
         """Wait until every life that is no service's has ended, or the run is over otherwise."""
-        await self.until(lambda: not self.roster.awaited())
+        await self.until(lambda: not self.roster.goes_on())
 
     async def close(self) -> Result:
         """End all processes: in order if they let us, and within seconds if they do not."""

@@ -68,7 +68,7 @@ def opened(
     start = Start(
         incarnations=source.incarnations(),
         restore={actor: [about.round] for actor, about in found.abouts.items()},
-        together=found.together,
+        alone=found.alone,
         round=found.last,
         seconds=seconds_of(folder),
     )

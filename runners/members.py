@@ -73,7 +73,7 @@ class Here:
         self.process.tell = self._say
         self.process.enter(order)
         restore: Restore = order["restore"]
-        await self.process.build(order["names"], restore, by_itself=order["by_itself"])
+        await self.process.build(order["names"], restore, order["alone"])
         self._task = asyncio.get_running_loop().create_task(self._work())
         self._say("ready", os.getpid())
 

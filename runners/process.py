@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -103,14 +103,17 @@ class Process:
         for name in snapshot["present"]:
             self.membership.join(name)
 
-    async def build(self, names: Sequence[str], restore: Restore, *, by_itself: bool) -> None:
-        """Listen, import what the actors are made of, and make them."""
+    async def build(self, names: Sequence[str], restore: Restore, alone: Container[str]) -> None:
+        """Listen, import what the actors are made of, and make them.
+
+        Those who are `alone` come back into a run that went on without them.
+        """
         await self.node.start()
         specs = [self.specs[name] for name in names]
         for path in _paths(specs):
             find(path, self.plan.objects)
         for spec in specs:
-            self.make(spec, restore, by_itself=by_itself)
+            self.make(spec, restore, by_itself=spec.name in alone)
 
     def make(self, spec: ActorSpec, restore: Restore, *, by_itself: bool) -> Cell:
         """Make an actor, brought back to where it was if that is wanted."""
@@ -119,6 +122,8 @@ class Process:
         try:
             if spec.name in restore:
                 self.keeper.restore(cell, restore[spec.name], by_itself=by_itself)
+            else:  # whoever had its name before it is not gone on from
+                self.keeper.forget(spec.name)
             self.keeper.prepare(cell)
         except BaseException:
             self.node.lose(spec.name).abort()

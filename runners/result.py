@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ class Start:
 
     incarnations: Mapping[str, int] = field(default_factory=dict)
     restore: Restore = field(default_factory=dict)
-    together: bool = True
+    alone: Sequence[str] = ()
+    """Who was not there at the moment from which all others go on."""
     round: int = 0
     seconds: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tether.actors.checkpoint import About, Checkpoints, check_class, name
+from tether.actors.checkpoint import KEPT, About, Checkpoints, check_class, name
 from tether.actors.state import opened
 from tether.actors.storage import Storage
 from tether.runners.problems import Problems, WiringError
@@ -22,11 +22,8 @@ class Resumption:
     """The greatest round of which there is a file: rounds are numbered on from it."""
     notes: tuple[str, ...] = ()
     """What the user is to know: which files were refused and why, and what follows from it."""
-
-    @property
-    def together(self) -> bool:
-        """Whether all are of one round, so that what is learned goes on from them too."""
-        return len({about.round for about in self.abouts.values()}) == 1
+    alone: tuple[str, ...] = ()
+    """Who is not of the same moment as the others, so that what it learned is not taken."""
 
 
 def adopt(checkpoints: Checkpoints, final: Storage) -> tuple[str, ...]:
@@ -60,16 +57,27 @@ def common_round(checkpoints: Checkpoints, actors: Mapping[str, str]) -> Resumpt
         others = f"there are those of {', '.join(sorted(there))}" if there else "there is none"
         raise WiringError([f"{WHERE}: no actor of this wiring has a checkpoint; {others}"])
     last = max(rounds[0] for rounds in there.values())
+    newest = max(rounds[0] for rounds in having.values())
+    # Of each actor the last two are kept: who has only older ones took no part in the end.
+    present = [actor for actor, rounds in having.items() if rounds[0] > newest - KEPT]
     examined = _Examined(checkpoints, actors)
-    for n in sorted(set[int].intersection(*map(set, having.values())), reverse=True):
-        abouts = {actor: about for actor in having if (about := examined.good(actor, n))}
+    absent = [actor for actor in having if actor not in present]
+    earlier = {actor: about for actor in absent if (about := examined.newest(actor, having[actor]))}
+    left = tuple(
+        f"{actor} took no part any more when round {newest} was taken; it goes on from round "
+        f"{about.round}"
+        for actor, about in earlier.items()
+    )
+    shared = set[int].intersection(*(set(having[actor]) for actor in present))
+    for n in sorted(shared, reverse=True):
+        abouts = {actor: about for actor in present if (about := examined.good(actor, n))}
         examined.problems.check()
-        if len(abouts) == len(having):
-            notes = tuple(f"{note}; round {n} is used" for note in examined.notes)
-            return Resumption(abouts, last, notes)
-    abouts = {actor: about for actor in having if (about := examined.newest(actor, having[actor]))}
+        if len(abouts) == len(present):
+            notes = (*left, *(f"{note}; round {n} is used" for note in examined.notes))
+            return Resumption(abouts | earlier, last, notes, tuple(earlier))
+    abouts = {a: about for a in present if (about := examined.newest(a, having[a]))} | earlier
     examined.problems.check()
-    return Resumption(abouts, last, (*examined.notes, _apart(abouts)))
+    return Resumption(abouts, last, (*left, *examined.notes, _apart(abouts)), tuple(abouts))
 
 
 def drop_newer(checkpoints: Checkpoints, resumption: Resumption) -> None:

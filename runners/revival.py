@@ -96,6 +96,7 @@ class Revival:
         own = [(key, row) for key, row in rows or () if key.local == name]
         self._deaths[name] = Death(entry.incarnation, why, run.clock.now(), own)
         delay = self._delay(entry)
+        run.watch.died(name)
         run.roster.died(entry, why, final=delay is None)
         self._decide(entry, why, delay)
         plain = None if wills is None else {source: list(last) for source, last in wills.items()}
@@ -158,7 +159,7 @@ class Revival:
         """Start a process again, with those of its actors that come back."""
         run = self.run
         ready = self._launches[process] = run.loop.create_future()
-        member = await run.launch(process, names, dict.fromkeys(names), by_itself=True)
+        member = await run.launch(process, names, dict.fromkeys(names), names)
         why = await ready
         if why:
             await self._dismiss(member)
@@ -269,7 +270,7 @@ class Revival:
         if member is None:
             ready: asyncio.Future[str] = run.loop.create_future()
             self._launches[process] = ready
-            member = await run.launch(process, names, {}, by_itself=True)
+            member = await run.launch(process, names, {}, ())
             why = await ready
             if why:
                 await self._dismiss(member)

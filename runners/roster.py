@@ -78,7 +78,7 @@ class Roster:
         """Return all processes that are alive."""
         return list(self.members.values())
 
-    def awaited(self) -> bool:
+    def goes_on(self) -> bool:
         """Whether the run goes on for anybody's sake."""
         return any(entry.awaited for entry in self)
 

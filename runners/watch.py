@@ -69,11 +69,16 @@ class Watch:
 
     def reported(self, actor: str, now: float, step: int) -> None:
         """Note a step."""
-        patience = self.run_.plan.run.unreachable
+        patience = 2 * self.run_.plan.run.unreachable  # who is silent is told to be so before
         self._paces.setdefault(actor, Pace(patience)).reported(now, step)
         if actor in self._slow:
             self._slow.discard(actor)
             self.run_.audience.reachable(actor)
+
+    def died(self, actor: str) -> None:
+        """Forget how fast an actor was: it begins anew."""
+        self._paces.pop(actor, None)
+        self._slow.discard(actor)
 
     def _look_for_slow(self, now: float) -> None:
         for actor, pace in self._paces.items():

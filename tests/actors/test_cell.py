@@ -499,6 +499,23 @@ async def test_a_state_that_cannot_be_kept_costs_its_actor_nothing_else(
     assert "the disk is full" in caplog.text
 
 
+async def test_a_call_that_is_taken_back_before_the_actor_wakes_does_not_stop_it(
+    memory: World,
+) -> None:
+    counter = memory.spawn("counter/0", Counter)
+    cell = memory.cell("counter/0")
+    link = Link(bytearray, pair=Pair("counter/0", "script/0", 1, 1))
+    await counter.note(1)
+
+    cell.deliver(link, Message(Kind.TELL, 9, "note", Body(b"\x92\x91\x02\x80")))
+    cell.withdraw(link, 9, "cancelled")
+    await asyncio.sleep(0)
+
+    await counter.note(3)
+    assert memory.actor("counter/0").events == [1, 3]
+    assert link.inward.ack.dropped == {"cancelled": 1}
+
+
 async def test_who_leaves_ends_its_life_where_its_step_ends(memory: World) -> None:
     counter = memory.spawn("counter/0", Counter)
     actor, cell = memory.actor("counter/0"), memory.cell("counter/0")

@@ -16,6 +16,7 @@ import torch
 import zmq
 
 from tests.actors.conftest import SIDES, World, endpoints, joined, until
+from tests.actors.deaths import Deaths
 from tether.actors import buffer, oneway
 from tether.actors.directory import Directory, Place
 from tether.actors.frames import Origin
@@ -327,3 +328,98 @@ async def test_what_is_queued_may_leave_before_the_end(folder: Path) -> None:
 
     assert world.actor("center/0").got == [1]
     await world.nodes["right"].close()
+
+
+async def deaf(folder: Path) -> list[zmq.Socket[bytes]]:
+    """Listen at the endpoints of the right side, and take nothing in."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+    sockets = []
+    for address in endpoints(folder, "right")["right"]:
+        socket = context.socket(zmq.ROUTER)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVHWM, 1)
+        socket.bind(address)
+        sockets.append(socket)
+    return sockets
+
+
+class Noting:
+    """Takes in what a transport brings."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.chunks: list[bytes] = []
+
+    def frame(self, data: bytes) -> None:
+        self.frames.append(data)
+
+    def chunk(self, header: bytes, data: memoryview) -> None:
+        self.chunks.append(header)
+
+    def connected(self, process: str) -> None: ...
+
+
+async def test_what_is_queued_for_the_dead_does_not_come_to_who_follows(folder: Path) -> None:
+    dead = await deaf(folder)
+    left = ZeroMQ("left", 1, endpoints(folder, *SIDES))
+    await left.start(Noting())
+    for _ in range(3000):
+        left.send("right", b"for the dead")
+        left.send_chunk("right", b"for the dead", memoryview(bytes(1000)))
+    for socket in dead:
+        socket.close()
+
+    left.renew("right")
+    right, noting = ZeroMQ("right", 2, endpoints(folder, *SIDES)), Noting()
+    await right.start(noting)
+    left.send("right", b"for who follows")
+    left.send_chunk("right", b"for who follows", memoryview(b"x"))
+    await until(lambda: noting.frames and noting.chunks)
+
+    assert (noting.frames, noting.chunks) == ([b"for who follows"], [b"for who follows"])
+    await left.close(0)
+    await right.close(0)
+
+
+async def test_who_follows_is_spoken_to_at_another_address(folder: Path) -> None:
+    left = ZeroMQ("left", 1, endpoints(folder, *SIDES))
+    left.send("right", b"where nobody is")
+    elsewhere = endpoints(folder, "elsewhere")["elsewhere"]
+    right, noting = ZeroMQ("right", 2, {"right": elsewhere}), Noting()
+    await right.start(noting)
+
+    left.renew("right", elsewhere)
+    left.send("right", b"here")
+    await until(lambda: noting.frames)
+
+    assert noting.frames == [b"here"]
+    await left.close(0)
+    await right.close(0)
+
+
+async def test_a_process_that_was_never_spoken_to_can_be_renewed(folder: Path) -> None:
+    left = ZeroMQ("left", 1, endpoints(folder, *SIDES))
+
+    left.renew("right")
+    left.renew("new", ("ipc://c", "ipc://b"))
+
+    assert left.addresses["new"] == ("ipc://c", "ipc://b")
+    await left.close(0)
+
+
+async def test_a_process_started_anew_at_its_address_is_spoken_to(folder: Path) -> None:
+    addresses = endpoints(folder, *SIDES)
+
+    def again(side: str, start: int) -> ZeroMQ:
+        return ZeroMQ(side, start, addresses)
+
+    world = await joined({side: again(side, 1) for side in SIDES}, again=again)
+    deaths, center = Deaths(world), world.spawn("center/0", Center)
+    for number in range(5):
+        assert await center.echo(torch.full((50_000,), number)) is not None
+        deaths.down(*await deaths.kill("right"))
+        asked = asyncio.ensure_future(center.count())
+        await deaths.revive("right")
+        assert await asked == 0
+
+    await world.close()

@@ -26,7 +26,7 @@ from tether.runners.world import World
 
 KILLED = "its process was killed by SIGKILL"
 IN_TIME = ENDS_IN + SLACK
-STEPS = 50
+STEPS = 1500
 FINITE = CENTER + WORKERS + f"steps = {STEPS}\n"
 
 

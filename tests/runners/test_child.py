@@ -102,7 +102,7 @@ def order(
             "start": 1,
             "names": [spec.name for spec in plan],
             "restore": {},
-            "by_itself": False,
+            "alone": [],
             "incarnations": {spec.name: 1 for spec in plan},
             "down": {},
             "gone": {},

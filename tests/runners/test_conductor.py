@@ -51,12 +51,12 @@ async def test_a_process_is_told_who_it_is_to_make_and_how_all_others_are() -> N
         "start": 1,
         "names": ["a/0"],
         "restore": {},
-        "by_itself": False,
+        "alone": [],
     }
 
 
 async def test_a_run_goes_on_from_where_another_has_ended() -> None:
-    before = Start({"a/0": 3}, {"a/0": [7]}, together=False, round=7, seconds=100.0)
+    before = Start({"a/0": 3}, {"a/0": [7]}, alone=["a/0"], round=7, seconds=100.0)
     scene = Scene(A_AND_B, start=before)
     remembered: list[dict[str, int]] = []
     scene.run.roster.remember = remembered.append
@@ -66,7 +66,7 @@ async def test_a_run_goes_on_from_where_another_has_ended() -> None:
 
     begun = scene["a-0"].begun
     assert begun["incarnations"] == {"a/0": 4, "b/0": 1}
-    assert (begun["restore"], begun["by_itself"]) == ({"a/0": [7]}, True)
+    assert (begun["restore"], begun["alone"]) == ({"a/0": [7]}, ["a/0"])
     assert scene["b-0"].begun["restore"] == {}
     assert remembered == [{"a/0": 4, "b/0": 1}]
     assert result.seconds >= 100.0

@@ -63,7 +63,7 @@ async def test_a_life_that_was_ended_by_anothers_death_goes_on_being_awaited() -
     scene["a-0"].say("bereaved", "a/0", "b/0 is gone", 0.05)
 
     assert ("bereaved", "a/0") in audience.seen
-    assert scene.run.roster.awaited()
+    assert scene.run.roster.goes_on()
     scene.run.stop()
     await scene.run.finish()
 

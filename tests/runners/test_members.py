@@ -64,7 +64,7 @@ def here(cls: type) -> Here:
 def order(*names: str) -> dict[str, Any]:
     """Return what a member is told first."""
     return {
-        "start": 1, "names": list(names), "restore": {}, "by_itself": False,
+        "start": 1, "names": list(names), "restore": {}, "alone": [],
         "incarnations": dict.fromkeys(names, 1), "down": {}, "gone": {}, "off": [],
         "present": list(names),
     }  # fmt: skip

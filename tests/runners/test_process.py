@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.runners.shares import Share, names
 from tether.actors.errors import ActorGone
-from tether.actors.frames import Origin
-from tether.actors.journal import Key, Word
+from tether.actors.group import Group
+from tether.actors.journal import Key
 from tether.actors.ref import Ref
 from tether.actors.report import report
 from tether.actors.state import load
-from tether.runners.folder import StateFolder
-from tether.runners.linker import link
-from tether.runners.process import OUTSIDE, Process, Restore, directory
+from tether.actors.storage import MemoryStorage
 
 
 class Center:
@@ -50,110 +48,176 @@ class Failing:
         raise RuntimeError("the state is half changed")
 
 
+class Returning:
+    async def run(self) -> None: ...
+
+
 class Waiting:
     async def run(self) -> None:
         await asyncio.Event().wait()
 
 
-class Told:
-    """What a process has told its run."""
+class Reporting:
+    """Reports while it is being made."""
 
     def __init__(self) -> None:
-        self.words: list[list[Any]] = []
-        self.more = asyncio.Event()
+        report(step=3)
 
-    def __call__(self, word: str, *details: Any) -> None:
-        self.words.append([word, *details])
-        self.more.set()
-
-    def of(self, word: str) -> list[list[Any]]:
-        return [details for said, *details in self.words if said == word]
-
-    async def until(self, word: str, times: int = 1) -> list[Any]:
-        async with asyncio.timeout(20):
-            while len(self.of(word)) < times:
-                self.more.clear()
-                await self.more.wait()
-        return self.of(word)[times - 1]
+    async def run(self) -> None: ...
 
 
-def process(tables: Mapping[str, Any], state: Path | None = None) -> tuple[Process, Told]:
-    plan = link(tables, Path(), name="x", importable=False)
-    places = directory(plan, dict.fromkeys(plan.processes(), OUTSIDE), OUTSIDE)
-    told = Told()
-    final = StateFolder(state) if state else None
-    threads = max(spec.threads for spec in plan)
-    origin = Origin("run", OUTSIDE, 1)
-    return Process(origin, plan, places, told, final=final, threads=threads), told
+class Bereaved:
+    """Has a life that what it is given ends, until it is given nothing."""
+
+    def __init__(self) -> None:
+        self.errors: list[BaseException] = []
+        self.lives = 0
+
+    async def run(self) -> None:
+        self.lives += 1
+        while self.errors:
+            raise self.errors.pop(0)
 
 
-async def built(share: Process, restore: Restore | None = None) -> list[str]:
-    """Make all actors of a process; return their names."""
-    names = list(share.specs)
-    await share.build(names, restore or {}, by_itself=True)
-    return names
+class Grower:
+    def __init__(self, others: Group[Waiting]) -> None:
+        self.others = others
+
+    async def grow(self, n: int) -> int:
+        await self.others.resize(n)
+        return len(self.others)
 
 
-PAIR = {"worker": {"actor": Worker, "center": "@center"}, "center": {"actor": Center}}
+PAIR: dict[str, Any] = {
+    "worker": {"actor": Worker, "center": "@center"},
+    "center": {"actor": Center},
+}
+LIVE: dict[str, Any] = {
+    "grower": {"actor": Grower, "others": "@w[*]"},
+    "w": {"actor": Waiting, "count": {"start": 1, "min": 1, "max": 3}},
+}
 
 
-async def test_actors_are_made_live_and_leave_their_states_and_books(tmp_path: Path) -> None:
-    share, told = process(PAIR, tmp_path)
+async def test_actors_are_made_live_and_leave_their_states_and_books() -> None:
+    final = MemoryStorage()
+    share = await Share(PAIR, final).begin()
 
-    without = share.go(await built(share))
-    ended = await told.until("ended")
-    await share.close(1)
+    ended = await share.told.until("ended")
+    await share.close()
 
-    assert without == ["center/0"]
+    assert share.told.of("lives") == [[["worker/0", "center/0"], ["center/0"]]]
     assert ended == ["worker/0", True]
-    assert load((tmp_path / "center-0.safetensors").read_bytes()) == {"n": 2}
-    assert StateFolder(tmp_path).names() == ["center-0.safetensors"]
-    rows = dict(share.node.switch.journal.rows())
+    assert final.names() == ["center-0.safetensors"]
+    assert load(final.read("center-0.safetensors")) == {"n": 2}
+    rows = dict(share.process.node.switch.journal.rows())
     assert rows[Key("worker/0", 1)][0] == 7
-    assert rows[Key("worker/0", 1, "center/0", 1)][Word.SENT] == 1
-    assert rows[Key("center/0", 1, "worker/0", 1)][Word.HANDLED] == 1
+    assert rows[Key("worker/0", 1, "center/0", 1)][0] == 1
 
 
 async def test_what_is_reported_is_told_as_plain_data() -> None:
-    share, told = process(PAIR)
-    share.go(await built(share))
+    share = await Share(PAIR).begin()
 
-    await told.until("ended")
-    reports, sent, queues = told.of("news")[0]
-    await share.close(1)
+    await share.told.until("ended")
+    reports, sent, _ = share.told.of("news")[0]
+    await share.close()
 
     ((t, actor, step, metrics),) = reports
     assert t >= 0
     assert (actor, step, metrics) == ("worker/0", 7, {"n": 2.0})
     assert type(step) is int
     assert sent["worker/0"][0] == 1
-    assert queues == {}
 
 
-async def test_a_life_that_raises_is_told_with_its_traceback(
+async def test_a_step_reported_while_one_is_made_is_of_its_own_incarnation() -> None:
+    share = await Share({"a": {"actor": Reporting}}).begin(incarnations={"a/0": 4})
+
+    rows = dict(share.process.node.switch.journal.rows())
+    await share.close()
+
+    assert rows[Key("a/0", 4)][0] == 3
+    assert Key("a/0", 1) not in rows
+
+
+async def test_a_life_that_raises_is_told_with_its_traceback_when_its_actor_is_no_more(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    share, told = process({"odd": {"actor": Failing}})
-    share.go(await built(share))
+    share = await Share({"odd": {"actor": Failing}}).begin()
 
-    name, why, trace = await told.until("crashed")
-    alive = set(share.node.cells)
-    await share.close(1)
+    name, why, trace = await share.told.until("crashed")
+    left = dict(share.process.node.cells)
+    await share.close()
 
-    assert (name, why) == ("odd/0", "ValueError: no data")
+    assert (name, why, left) == ("odd/0", "ValueError: no data", {})
     assert 'raise ValueError("no data")' in trace
     assert "odd/0: run() failed" in capsys.readouterr().err
-    assert alive == set()
 
 
-async def test_a_state_that_cannot_be_kept_is_told_and_the_others_are_kept(tmp_path: Path) -> None:
-    share, told = process({"odd": {"actor": Failing}, **PAIR}, tmp_path)
-    await built(share)
+async def test_a_service_whose_life_returns_is_told_like_one_that_raises() -> None:
+    share = await Share({"a": {"actor": Returning, "restart": "permanent"}}).begin()
 
-    await share.close(1)
+    crashed = await share.told.until("crashed")
+    await share.close()
 
-    assert told.of("unsaved") == [["odd/0", "RuntimeError: the state is half changed"]]
-    assert StateFolder(tmp_path).names() == ["center-0.safetensors"]
+    assert crashed == ["a/0", "its run() has returned, but it is permanent", ""]
+    assert share.told.of("ended") == []
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+async def test_a_life_ended_by_anothers_death_goes_on_with_the_same_object(grouped: bool) -> None:
+    share = await Share({"a": {"actor": Bereaved, "max_restarts": 0}, **PAIR}).begin()
+    await share.told.until("ended", 2)
+    actor = share.actor("a/0")
+    gone: BaseException = ActorGone("center/0 is gone: killed", "center/0")
+    actor.errors = [ExceptionGroup("two", [gone, gone]) if grouped else gone] * 2
+
+    share.process.go(["a/0"])
+    await share.told.until("ended", 3)
+    await share.close()
+
+    assert (share.told.of("crashed"), actor.lives) == ([], 4)
+    assert names(share.told.of("bereaved")) == {"a/0"}
+    delays = [delay for _, _, delay in share.told.of("bereaved")]
+    assert len(delays) == 2
+    assert all(0.02 <= delay <= 0.2 for delay in delays)
+
+
+async def test_a_life_ended_by_one_who_is_gone_for_good_is_a_crash() -> None:
+    share = await Share({"a": {"actor": Bereaved}, **PAIR}).begin()
+    await share.told.until("ended", 2)
+    share.actor("a/0").errors = [ActorGone("center/0 is gone: given up", "center/0")]
+
+    await share.change(what="down", actor="center/0", why="given up", wills={}, final=True)
+    share.process.go(["a/0"])
+    name, why, _ = await share.told.until("crashed")
+    await share.close()
+
+    assert (name, why) == ("a/0", "ActorGone: center/0 is gone: given up")
+    assert share.told.of("bereaved") == []
+
+
+async def test_a_life_that_was_to_go_on_does_not_when_all_end() -> None:
+    share = await Share({"a": {"actor": Bereaved}, **PAIR}).begin()
+    await share.told.until("ended", 2)
+    actor = share.actor("a/0")
+    actor.errors = [ActorGone("center/0 is gone: killed", "center/0")]
+
+    share.process.go(["a/0"])
+    await share.told.until("bereaved")
+    await share.close()
+    await asyncio.sleep(0.1)
+
+    assert actor.lives == 2
+
+
+async def test_a_state_that_cannot_be_kept_is_told_and_the_others_are_kept() -> None:
+    final = MemoryStorage()
+    share = Share({"odd": {"actor": Failing}, **PAIR}, final)
+    await share.process.build(["odd/0", "worker/0", "center/0"], {}, ())
+
+    await share.close()
+
+    assert share.told.of("unsaved") == [["odd/0", "RuntimeError: the state is half changed"]]
+    assert final.names() == ["center-0.safetensors"]
 
 
 @pytest.mark.parametrize(
@@ -164,114 +228,117 @@ async def test_lives_are_ended_those_of_services_last(services_only: bool, ended
         "service": {"actor": Waiting, "restart": "permanent"},
         "worker": {"actor": Waiting},
     }
-    share, told = process(tables)
-    share.go(await built(share))
+    share = await Share(tables).begin()
 
-    await share.stop_life(services_only=services_only)
-    await told.until("ended")
-    seen = {name for name, _ in told.of("ended")}
-    await share.close(1)
+    await share.process.stop_life(services_only=services_only)
+    await share.told.until("ended")
+    seen = names(share.told.of("ended"))
+    await share.close()
 
     assert seen == ended
+    assert share.told.of("crashed") == []
 
 
 async def test_a_process_is_quiet_while_nothing_is_under_way() -> None:
-    share, _ = process(PAIR)
-    await built(share)
-    before = share.quiet
+    share = Share(PAIR)
+    await share.process.build(["worker/0", "center/0"], {}, ())
+    before = share.process.quiet
 
-    asking = asyncio.ensure_future(share.node.ref("center/0").add(1))
+    asking = asyncio.ensure_future(share.process.node.ref("center/0").add(1))
     await asyncio.sleep(0)
-    during = share.quiet
+    during = share.process.quiet
     await asking
-    await share.close(1)
+    await share.close()
 
     assert (before, during) == (True, False)
 
 
-async def test_a_process_computes_with_the_threads_of_its_most_demanding_actor() -> None:
-    share, _ = process({"a": {"actor": Waiting}, "b": {"actor": Waiting, "threads": 2}})
+async def test_a_process_learns_how_all_others_are_before_it_makes_its_own() -> None:
+    share = Share(LIVE)
 
-    assert share.threads == 2
+    share.process.enter(
+        {
+            "incarnations": {"grower/0": 2, "w/0": 3, "w/1": 1, "w/2": 1},
+            "down": {"w/0": "killed"},
+            "gone": {"w/1": "exited"},
+            "off": ["w/2"],
+            "present": ["grower/0", "w/0"],
+        }
+    )
+    places = share.process.node.directory
+    await share.close()
+
+    assert places.place("w/0").incarnation == 3
+    assert places.down == {"w/0": "killed"}
+    assert places.gone == {"w/1": "exited", "w/2": "it takes no part at present"}
+    assert share.process.membership.members("w") == ("w/0",)
+
+
+async def test_a_live_group_asks_the_run_for_another_size() -> None:
+    share = await Share(LIVE).begin()
+
+    growing: Awaitable[int] = asyncio.ensure_future(share.process.node.ref("grower/0").grow(2))
+    number, table, size = await share.told.until("resize")
+    await share.change(what="joined", actor="w/1")
+    await share.duties.obey("resized", number, "")
+    grown = await growing
+    await share.close()
+
+    assert (table, size, grown) == ("w", 2, 2)
+
+
+async def test_who_wants_a_size_that_cannot_be_is_told_why() -> None:
+    share = await Share(LIVE).begin()
+
+    growing: Awaitable[int] = asyncio.ensure_future(share.process.node.ref("grower/0").grow(9))
+    number, _, _ = await share.told.until("resize")
+    await share.duties.obey("resized", number, "[w] may have 1 to 3 actors")
+    with pytest.raises(ValueError, match=r"\[w\] may have 1 to 3 actors"):
+        await growing
+    await share.duties.obey("resized", number, "too late")
+    await share.close()
+
+
+async def test_sizes_that_are_asked_for_at_once_are_told_apart() -> None:
+    share = await Share(LIVE).begin()
+
+    asking = [asyncio.ensure_future(share.process.resize("w", n)) for n in (1, 2, 3)]
+    await share.told.until("resize", 3)
+    for number, _, size in share.told.of("resize"):
+        share.process.resized(number, f"size {size}")
+    whys = [str(error) for error in await asyncio.gather(*asking, return_exceptions=True)]
+    await share.close()
+
+    assert whys == ["size 1", "size 2", "size 3"]
+
+
+async def test_a_process_computes_with_one_thread_unless_it_is_given_more() -> None:
+    share = Share({"a": {"actor": Waiting}})
+
+    assert share.process.threads == 1
+    await share.close()
+
+
+async def test_an_actor_that_cannot_be_made_is_not_left_running() -> None:
+    share = Share(PAIR)
+    spec = replace(share.process.specs["center/0"], arguments={"tua": 1})
+
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        share.process.make(spec, {}, by_itself=True)
+
+    assert share.process.node.cells == {}
+    await share.close()
 
 
 async def test_what_a_constructor_draws_does_not_depend_on_its_neighbours() -> None:
     tables = {"a": {"actor": Drawing}, "b": {"actor": Drawing}}
-    both, _ = process(tables)
-    await built(both)
-    alone, _ = process({"b": {"actor": Drawing}})
-    await built(alone)
+    both = await Share(tables).begin()
+    alone = await Share({"b": {"actor": Drawing}}).begin()
 
-    assert both.node.cells["b/0"].actor.drawn == alone.node.cells["b/0"].actor.drawn
-    assert both.node.cells["a/0"].actor.drawn != both.node.cells["b/0"].actor.drawn
-    await both.close(1)
-    await alone.close(1)
-
-
-class Mourner:
-    """Lives on when who it asks has died, from where it was."""
-
-    def __init__(self, dead: Ref[Center]) -> None:
-        self.dead, self.t = dead, 0
-
-    async def run(self) -> None:
-        self.t += 1
-        if self.t < 3:
-            raise ExceptionGroup("both", [ActorGone("center/0 is gone: killed", "center/0")])
-
-
-MOURNING = {"center": {"actor": Center}, "m": {"actor": Mourner, "dead": "@center"}}
-
-
-async def test_a_life_that_anothers_death_has_ended_is_begun_again_where_it_was() -> None:
-    share, told = process(MOURNING)
-    share.go(await built(share))
-
-    ended = await told.until("ended")
-    actor = share.node.cells["m/0"].actor
-    await share.close(1)
-
-    assert ended == ["m/0", True]
-    assert actor.t == 3
-    assert [name for name, _, _ in told.of("bereaved")] == ["m/0", "m/0"]
-    assert told.of("crashed") == []
-
-
-async def test_who_waits_for_one_that_will_not_come_back_fails_by_itself() -> None:
-    share, told = process(MOURNING)
-    names = await built(share)
-    share.node.down("center/0", "killed", {}, final=True)
-    share.go(names)
-
-    name, why, _ = await told.until("crashed")
-    await share.close(1)
-
-    assert (name, why) == ("m/0", "ExceptionGroup: both (1 sub-exception)")
-
-
-class Brief:
-    async def run(self) -> None:
-        return
-
-
-async def test_a_permanent_actor_whose_life_has_returned_is_to_be_started_again() -> None:
-    share, told = process({"service": {"actor": Brief, "restart": "permanent"}})
-    share.go(await built(share))
-
-    name, why, _ = await told.until("crashed")
-    await share.close(1)
-
-    assert (name, why) == ("service/0", "its run() has returned, but it is permanent")
-
-
-async def test_an_actor_that_cannot_be_made_is_not_left_running() -> None:
-    share, _ = process(PAIR)
-
-    with pytest.raises(TypeError, match="unexpected keyword"):
-        share.make(replace(share.specs["center/0"], arguments={"tua": 1}), {}, by_itself=True)
-
-    assert share.node.cells == {}
-    await share.close(1)
+    assert both.actor("b/0").drawn == alone.actor("b/0").drawn
+    assert both.actor("a/0").drawn != both.actor("b/0").drawn
+    await both.close()
+    await alone.close()
 
 
 class Drawing:
@@ -279,22 +346,3 @@ class Drawing:
         self.drawn = float(np.random.random())
 
     async def run(self) -> None: ...
-
-
-class Forgetful(Center):
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        raise ValueError("a state of another shape came")
-
-
-async def test_an_actor_that_does_not_take_its_state_is_not_left_running() -> None:
-    share, _ = process({"center": {"actor": Forgetful}})
-    (name,) = await built(share)
-    share.keeper.keep(share.node.cells[name], 1)
-    await share.keeper.finish()
-    await share.node.bury(name)
-
-    with pytest.raises(ValueError, match="a state of another shape came"):
-        share.make(share.specs[name], {name: None}, by_itself=True)
-
-    assert share.node.cells == {}
-    await share.close(2)

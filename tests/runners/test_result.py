@@ -9,7 +9,7 @@ def test_a_run_that_is_not_resumed_starts_at_zero() -> None:
     start = Start()
 
     assert (start.incarnations, start.restore, start.round, start.seconds) == ({}, {}, 0, 0.0)
-    assert start.together
+    assert start.alone == ()
 
 
 def test_results_do_not_share_what_they_collect() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tether.actors import state
-from tether.actors.checkpoint import About, Checkpoints, name
+from tether.actors.checkpoint import KEPT, About, Checkpoints, name
 from tether.actors.storage import MemoryStorage
 from tether.runners.problems import WiringError
 from tether.runners.resume import adopt, common_round, drop_newer
@@ -48,7 +48,7 @@ def test_the_greatest_round_all_have_is_taken() -> None:
     found = common_round(checkpoints, CLASSES)
 
     assert found.abouts == {actor: about(actor, 11) for actor in CLASSES}
-    assert found.together
+    assert found.alone == ()
     assert (found.last, found.notes) == (12, ())
 
 
@@ -73,13 +73,30 @@ def test_without_a_common_round_each_takes_its_newest_good_one_and_it_is_said() 
         "worker/0": 13,
         "worker/1": 9,
     }
-    assert not found.together
-    assert found.notes[0].startswith("checkpoints/center-0.12.safetensors: it is cut short")
+    assert set(found.alone) == set(CLASSES)
+    assert found.notes[0].startswith("worker/1 took no part any more when round 13 was taken")
+    assert found.notes[1].startswith("checkpoints/center-0.12.safetensors: it is cut short")
     apart = (
         "the checkpoints are not of one moment, for no round is good for all actors: center/0 from "
         "round 11, worker/0 from round 13, worker/1 from round 9"
     )
-    assert found.notes[1:] == (apart,)
+    assert found.notes[2:] == (apart,)
+
+
+def test_who_left_long_before_comes_back_by_itself_and_the_others_together() -> None:
+    checkpoints = run({"center/0": [11, 12], "worker/0": [11, 12], "worker/1": [3, 4]})
+
+    found = common_round(checkpoints, CLASSES)
+
+    assert {actor: each.round for actor, each in found.abouts.items()} == {
+        "center/0": 12,
+        "worker/0": 12,
+        "worker/1": 4,
+    }
+    assert found.alone == ("worker/1",)
+    assert found.notes == (
+        "worker/1 took no part any more when round 12 was taken; it goes on from round 4",
+    )
 
 
 def test_actors_that_are_new_start_afresh() -> None:
@@ -145,8 +162,11 @@ def test_all_go_on_from_the_greatest_round_that_is_good_for_all(
     there: dict[str, list[int]],
 ) -> None:
     having = {actor: each for actor, each in there.items() if each}
+    last = max((abs(n) for each in having.values() for n in each), default=0)
+    present = {a for a, each in having.items() if max(map(abs, each)) > last - KEPT}
     good = [{n for n in each if n > 0} for each in having.values()]
-    common = set[int].intersection(*good) if good else set[int]()
+    shared = [{n for n in having[actor] if n > 0} for actor in present]
+    common = set[int].intersection(*shared) if shared else set[int]()
 
     try:
         found = common_round(run(there), CLASSES)
@@ -156,7 +176,8 @@ def test_all_go_on_from_the_greatest_round_that_is_good_for_all(
 
     newest = {actor: max(each) for actor, each in having.items()}
     taken = {actor: each.round for actor, each in found.abouts.items()}
-    assert taken == (dict.fromkeys(having, max(common)) if common else newest)
+    assert taken == (newest | dict.fromkeys(present, max(common)) if common else newest)
+    assert set(found.alone) == (having.keys() - present if common else set(having))
 
 
 def test_what_is_newer_than_what_is_gone_on_from_is_removed() -> None:

@@ -41,7 +41,7 @@ async def test_a_killed_process_is_started_again_and_the_others_are_told() -> No
     assert up == {"what": "up", "actor": "a/0", "incarnation": 2}
     begun_with = scene["a-0"].begun
     assert (begun_with["start"], begun_with["incarnations"]["a/0"]) == (2, 2)
-    assert (begun_with["restore"], begun_with["by_itself"]) == ({"a/0": None}, True)
+    assert (begun_with["restore"], begun_with["alone"]) == ({"a/0": None}, ["a/0"])
     assert scene["a-0"].words[:1] == ["go"]
     assert await stopped(scene) == ["stopped"]
 
@@ -156,7 +156,7 @@ async def test_a_temporary_actor_does_not_come_back_and_the_run_goes_on() -> Non
 
     assert scene["b-0"].news[0]["final"]
     assert audience.whys == [f"{KILLED}; it is temporary"]
-    assert scene.run.roster.awaited()
+    assert scene.run.roster.goes_on()
     assert await stopped(scene) == ["stopped"]
     assert len(scene.made["a-0"]) == 1
 

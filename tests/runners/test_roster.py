@@ -48,7 +48,7 @@ def test_a_run_goes_on_for_whose_life_is_not_over(
 
     entry.state, entry.lives, entry.returned = state, lives, returned
 
-    assert known.awaited() is awaited
+    assert known.goes_on() is awaited
 
 
 def test_a_run_does_not_go_on_for_a_service() -> None:
@@ -57,7 +57,7 @@ def test_a_run_does_not_go_on_for_a_service() -> None:
 
     entry.state, entry.lives = "up", True
 
-    assert not known.awaited()
+    assert not known.goes_on()
 
 
 def test_a_process_hosts_those_who_are_made_or_being_made_there() -> None:
@@ -100,7 +100,7 @@ def test_who_is_lost_is_not_waited_for() -> None:
 
     known.lost(entry, "it could not be made")
 
-    assert (entry.state, entry.why, known.awaited()) == ("gone", "it could not be made", False)
+    assert (entry.state, entry.why, known.goes_on()) == ("gone", "it could not be made", False)
 
 
 def test_an_incarnation_lives_until_its_death_and_in_good_order_to_the_end() -> None:

@@ -58,8 +58,12 @@ async def test_those_without_a_life_are_asked_when_all_lives_have_kept_theirs() 
     await ended(scene)
 
 
-async def test_rounds_are_numbered_on_and_what_is_late_for_one_does_not_count_for_the_next() -> None:
-    scene = Scene(A_AND_B, {"a-0": {**ENDLESS, "round": taking("a/0")}, "b-0": B}, start=Start(round=7))
+async def test_rounds_are_numbered_on_and_what_is_late_for_one_does_not_count_for_the_next() -> (
+    None
+):
+    scene = Scene(
+        A_AND_B, {"a-0": {**ENDLESS, "round": taking("a/0")}, "b-0": B}, start=Start(round=7)
+    )
     await scene.run.start()
 
     await scene.run.rounds.take(0.01)
@@ -125,7 +129,9 @@ async def test_an_actor_that_dies_meanwhile_does_not_hold_a_round() -> None:
 async def test_a_process_that_is_started_meanwhile_does_not_hold_a_round() -> None:
     again = {**ENDLESS, "round": nothing, "end_round": nothing}
     deaf = {**ENDLESS, "round": nothing}
-    scene = await begun(a=[deaf, {**again, "end_round": taking()}], b={**ENDLESS, "round": taking("b/0")})
+    scene = await begun(
+        a=[deaf, {**again, "end_round": taking()}], b={**ENDLESS, "round": taking("b/0")}
+    )
 
     taken = asyncio.ensure_future(scene.run.rounds.take(LONG))
     await scene.until(lambda: "round" in scene["a-0"].words)

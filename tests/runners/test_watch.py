@@ -149,7 +149,9 @@ async def test_who_has_ended_is_not_slow(watched: Watched) -> None:
 
 async def test_a_run_looks_at_every_beat() -> None:
     seen = Watching()
-    scene = Scene({"a": {}}, {"a-0": ENDLESS}, seen, boxes=True, beat=0.01, unreachable=0.05, hung=1)
+    scene = Scene(
+        {"a": {}}, {"a-0": ENDLESS}, seen, boxes=True, beat=0.01, unreachable=0.05, hung=1
+    )
     await scene.run.start()
     box = scene["a-0"].box
     assert box is not None
