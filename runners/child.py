@@ -23,7 +23,7 @@ from tether.runners.digest import digests, drift
 from tether.runners.duties import Duties
 from tether.runners.folder import StateFolder
 from tether.runners.guard import Guard
-from tether.runners.logs import log_to_actors
+from tether.runners.logs import log_to_actors, log_what_fits
 from tether.runners.process import OUTSIDE, Process, directory
 from tether.runners.sockets import remove_own
 from tether.runners.spec import Plan
@@ -33,6 +33,7 @@ def main() -> None:
     """Live until the agent says close, or until it is dead."""
     line, life, box = map(int, sys.argv[1:4])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent hears it, and says what to do
+    log_what_fits()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     import uvloop
 

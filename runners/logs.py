@@ -5,10 +5,32 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from tether.actors.context import acting
+
+
+class Log(io.TextIOWrapper):
+    """Text in a file on a disk that may be full: what finds no room is dropped, and kills nobody.
+
+    What ends a run then is a checkpoint that cannot be written, and that has a reason to tell.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, "utf-8", "backslashreplace", line_buffering=True, write_through=True)
+
+    def write(self, text: str) -> int:
+        """Write what there is room for."""
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what there is room for."""
+        with suppress(OSError):
+            super().flush()
 
 
 class ActorLog(io.TextIOBase):
@@ -44,13 +66,20 @@ class ActorLog(io.TextIOBase):
             return self._process
         name = here.cell.name
         if name not in self._files:
-            self._files[name] = log_path(self._folder, name).open("a", buffering=1)
+            self._files[name] = Log(log_path(self._folder, name).open("ab"))
         return self._files[name]
 
 
 def log_path(folder: Path, actor: str) -> Path:
     """Return where an actor's log is kept."""
     return folder / f"{actor.replace('/', '-')}.log"
+
+
+def log_what_fits() -> None:
+    """Have this process print into logs that drop what their disk has no room for."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    sys.stdout, sys.stderr = Log(sys.stdout.buffer), Log(sys.stderr.buffer)
 
 
 def log_to_actors(folder: Path, actors: list[str]) -> None:

@@ -10,7 +10,10 @@ import pytest
 
 from tests.actors.conftest import World, in_virtual_time, memory_world, until
 from tether.actors import ActorGone, Ref, Unreachable, oneway
+from tether.actors.cell import Cell
 from tether.actors.directory import Place
+from tether.actors.link import Link
+from tether.actors.words import Cancel
 
 
 class Center:
@@ -231,3 +234,39 @@ async def test_an_actor_is_settled_when_nothing_waits_for_it_or_is_under_way_fro
     assert await asked == 2
     await until(lambda: node.settled("worker/0"))
     assert meanwhile == (False, False)
+
+
+async def test_a_word_of_a_dead_incarnation_takes_no_call_of_the_next_one_back(
+    memory: World,
+) -> None:
+    class Slow(Center):
+        def __init__(self) -> None:
+            self.open = asyncio.Event()
+
+        async def exchange(self, x: int) -> int:
+            await self.open.wait()
+            return x + 1
+
+    center = memory.spawn("center/0", Slow)
+    asks = [asyncio.ensure_future(center.exchange(n)) for n in range(3)]
+    cell, node = memory.cell("center/0"), memory.nodes["left"]
+    await until(lambda: len(cell.mailbox) == 2)
+    source = node.origin.process
+    link = node.switch.link("center/0", source)
+    second, third = [n for n in range(20) if link_holds(cell, link, n)]
+
+    node.word(Cancel(source, "center/0", 9, 1, second))
+    node.word(Cancel(source, "center/0", 1, 1, third))
+    memory.actor("center/0").open.set()
+    answers = await asyncio.gather(*asks, return_exceptions=True)
+
+    assert answers[:2] == [1, 2]
+    assert str(answers[2]).startswith("the call was cancelled before it was handled")
+
+
+def link_holds(cell: Cell, link: Link, number: int) -> bool:
+    """Whether a call of this number waits, which came over a link."""
+    message = cell.mailbox.remove(link, number)
+    if message is not None:
+        cell.deliver(link, message)
+    return message is not None

@@ -118,17 +118,18 @@ class Agent:
 
     def until_said(self, name: str, word: str, times: int = 1) -> None:
         """Wait until an actor has printed a word, so many times."""
-        self._until(lambda: self.log(name).count(word) >= times)
+        self.until(lambda: self.log(name).count(word) >= times)
 
     def until_told(self, sentence: str, times: int = 1) -> None:
         """Wait until the command has told its user something, so many times."""
-        self._until(lambda: self.said.read_text().count(sentence) >= times)
+        self.until(lambda: self.said.read_text().count(sentence) >= times)
 
     def until_kept(self, *actors: str, rounds: int = 1) -> None:
         """Wait until there are so many checkpoints of each of these actors."""
-        self._until(lambda: all(len(self.checkpoints.rounds(name)) >= rounds for name in actors))
+        self.until(lambda: all(len(self.checkpoints.rounds(name)) >= rounds for name in actors))
 
-    def _until(self, true: Callable[[], bool]) -> None:
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is true, which has to come true before the run ends."""
         until(lambda: true() or self.process.poll() is not None)
         assert true(), self.said.read_text()
 

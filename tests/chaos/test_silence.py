@@ -1,4 +1,4 @@
-"""Who is silent is not dead: the others go on where they can, wait where they must, lose nothing."""
+"""Who is silent is not dead: the others go on, or wait for it, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.chaos.books import assert_accounted, assert_sums
 from tests.chaos.conftest import Start
 from tests.chaos.stage import CENTER, FAST, SLACK, WORKERS, Agent, until
 
-STEPS = 3000
+STEPS = 1500
 WATCHED = FAST + '[center]\nactor = "troubled:Watchful"\n' + WORKERS
 NAMED_IN = 3.0
 """Seconds in which a ring of handlers is to be named."""
@@ -68,17 +68,17 @@ def test_a_stopped_center_delays_all_and_nothing_is_lost(up: Start) -> None:
 
 
 def test_what_blocks_a_loop_is_named_and_nobody_is_killed(up: Start) -> None:
-    blocker = '[blocker]\nactor = "players:Blocker"\ncenter = "@center"\nseconds = 2.5\n'
+    blocker = '[blocker]\nactor = "players:Blocker"\ncenter = "@center"\nseconds = 2\n'
     agent = up(FAST + CENTER + WORKERS + f"steps = {STEPS}\n" + blocker)
     line = getsourcelines(players.busy)[1] + 2
-    held = r"center/0: Center.block has held the event loop for [\d.]+ s, at players.py:" + str(line)
+    held = rf"center/0: Center.block has held the event loop for [\d.]+ s, at players.py:{line}"
 
     agent.until_told("center/0 is hung: Center.block has held the event loop for ")
 
     assert (agent.end(), agent.summary["restarts"]) == (0, [])
     (stall,) = [stall for stall in agent.totals.stalls if "Center.block" in stall.text]
     assert re.fullmatch(held, stall.text)
-    assert stall.seconds > 2
+    assert stall.seconds > 1.5
     assert re.search(held, agent.log("center-0"))
     assert re.search(held, agent.said.read_text())
     assert "center/0 is no longer hung" in agent.said.read_text()

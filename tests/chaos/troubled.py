@@ -6,18 +6,21 @@ import asyncio
 import os
 import signal
 import time
-
-from players import Center, Worker
+from typing import TYPE_CHECKING
 
 from tether.actors import CallCycle, Group, Ref, report
+
+if TYPE_CHECKING:
+    from tests.chaos.players import Center, Worker
+else:  # in a process of a run, only this folder is on the path
+    from players import Center, Worker
 
 
 class Doomed(Center):
     """A center whose own life always fails, though not at once."""
 
     async def run(self) -> None:
-        while self.n < 3:
-            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
         raise ValueError("x̃ has 3 numbers that are not finite")
 
 
@@ -113,9 +116,13 @@ class Resizer:
         for size in self.sizes:
             await self.members.resize(size)
             self.seen.append(len(self.members))
-            while min(await self.members.map(Member.place)) < 20:
-                await asyncio.sleep(0.005)
+            await self._all_have_made(20)
         asking.cancel()
+
+    async def _all_have_made(self, steps: int) -> None:
+        places = await self.members.map(Member.place)
+        while min(places) < steps:
+            places = await self.members.map(Member.place)
 
     async def _ask(self) -> None:
         while True:

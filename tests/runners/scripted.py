@@ -191,10 +191,12 @@ class Scene:
         audience: Audience | None = None,
         start: Start | None = None,
         boxes: bool = False,
-        **times: float,
+        times: Mapping[str, float] | None = None,
     ) -> None:
         full = {name: {"actor": Life, **table} for name, table in tables.items()}
-        self.plan = link({"run": {**PATIENT, **times}, **full}, Path(), name="x", importable=False)
+        self.plan = link(
+            {"run": {**PATIENT, **(times or {})}, **full}, Path(), name="x", importable=False
+        )
         self.scripts = scripts or {}
         self.boxes = boxes
         self.audience = audience or Watching()

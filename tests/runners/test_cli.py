@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import typer
 
+from tether.actors.checkpoint import About, Checkpoints
 from tether.runners.cli import parsed_duration, run, shown
+from tether.runners.folder import RunFolder, final_state
 
 WIRING = """
 [center]
@@ -75,6 +78,76 @@ def test_a_wiring_is_run_to_its_end(
     assert code == 0
     assert f"run directory {tmp_path / 'run'}" in capsys.readouterr().out
     assert (tmp_path / "run" / "summary.json").exists()
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> RunFolder:
+    """Return the folder of a run that has ended, in which the center had come to n = 5."""
+    run = RunFolder.create("before", tmp_path / "before")
+    (run.path / "plan.json").write_text("{}")
+    about = About("center/0", "players:Center", 1, 3)
+    Checkpoints(run.checkpoints).write(about, {"n": 5})
+    return run
+
+
+def test_a_run_is_resumed_from_what_another_has_kept(
+    wiring: str, before: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(["up", wiring, "--resume", str(before.path)])
+
+    assert code == 0
+    assert f"resumed from {before.path}, round 3" in capsys.readouterr().err
+    assert final_state(before.path, "center") == {"n": 8}
+
+
+def test_a_run_that_never_was_cannot_be_resumed(
+    wiring: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(["up", wiring, "--resume", str(tmp_path / "none")])
+
+    assert code == 2
+    said = f"tether: {tmp_path / 'none'} is no run directory, so there is nothing to resume\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_run_that_goes_on_cannot_be_resumed(
+    wiring: str, before: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before.write_agent()
+
+    code = run(["up", wiring, "--resume", str(before.path)])
+
+    assert code == 2
+    said = f"tether: {before.path} is still run by process {os.getpid()}; stop it first\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_run_without_checkpoints_cannot_be_resumed(
+    wiring: str, before: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before.checkpoints.remove("center-0.3.safetensors")
+
+    code = run(["up", wiring, "--resume", str(before.path)])
+
+    assert code == 2
+    said = "tether: --resume: no actor of this wiring has a checkpoint; there is none\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_run_of_other_classes_cannot_be_resumed(
+    wiring: str, before: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = About("center/0", "task:Server", 1, 3)
+    Checkpoints(before.checkpoints).write(about, {"n": 5})
+
+    code = run(["up", wiring, "--resume", str(before.path)])
+
+    assert code == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "tether: --resume: checkpoints/center-0.3.safetensors: it is of task:Server, but center/0 "
+        "is a players:Center\n"
+    )
 
 
 def test_a_time_that_is_none_ends_with_2(wiring: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from tether.actors.journal import Key, Word
 
 
 async def test_who_does_not_listen_is_named_and_killed() -> None:
-    scene = Scene(A_AND_B, {"a-0": DEAF}, **HASTY)
+    scene = Scene(A_AND_B, {"a-0": DEAF}, times=HASTY)
 
     await scene.run.start()
     result = await scene.run.finish()
@@ -32,7 +32,7 @@ async def test_who_does_not_listen_is_named_and_killed() -> None:
 
 
 async def test_whose_life_does_not_end_is_named() -> None:
-    scene = Scene(A_AND_B, {"a-0": {**ENDLESS, "stop_life": nothing}}, **HASTY)
+    scene = Scene(A_AND_B, {"a-0": {**ENDLESS, "stop_life": nothing}}, times=HASTY)
     await scene.run.start()
 
     scene.run.stop()
@@ -42,7 +42,7 @@ async def test_whose_life_does_not_end_is_named() -> None:
 
 
 async def test_who_always_has_something_under_way_is_named() -> None:
-    scene = Scene(A_AND_B, {"b-0": {"quiet": lambda: [["quiet", False]]}}, **HASTY)
+    scene = Scene(A_AND_B, {"b-0": {"quiet": lambda: [["quiet", False]]}}, times=HASTY)
 
     await scene.run.start()
     result = await scene.run.finish()
@@ -103,7 +103,7 @@ async def test_nobody_waits_in_the_end_for_who_is_down() -> None:
 
 
 async def test_what_a_process_counted_is_known_though_it_is_gone_before_the_others() -> None:
-    scene = Scene(A_AND_B, {"b-0": {"close": nothing}}, graceful=0.2, drain=0.1)
+    scene = Scene(A_AND_B, {"b-0": {"close": nothing}}, times={"graceful": 0.2, "drain": 0.1})
     await scene.run.start()
     scene["a-0"].journal.row(Key("a/0", 1, "b/0", 1))[Word.SENT] = 3
     scene["a-0"].script["close"] = leaving(scene["a-0"])

@@ -12,6 +12,7 @@ from tests.runners.scripted import (
     DEAF,
     ENDLESS,
     KILLED,
+    Answers,
     Scene,
     Scripted,
     Watching,
@@ -145,7 +146,7 @@ async def test_who_dies_before_the_run_begins_is_started_again() -> None:
 
 
 async def test_nobody_begins_without_one_that_was_ready_and_has_died() -> None:
-    first = {"start": lambda: [["ready", 1], ["died", KILLED]]}
+    first: Mapping[str, Answers] = {"start": lambda: [["ready", 1], ["died", KILLED]]}
     scene = Scene(A_AND_B, {"a-0": [first, {}], "b-0": {"start": nothing}})
 
     starting = asyncio.ensure_future(scene.run.start())

@@ -11,10 +11,15 @@ from rich.console import Console
 
 from tests.chaos.conftest import Start
 from tests.chaos.stage import CENTER, ENDLESS, HERE, WORKERS
+from tether.actors.checkpoint import About, Checkpoints
+from tether.actors.state import pieces
 from tether.runners.environment import VISIBLE
-from tether.runners.launch import finish, keep_wiring, refuse_what_is_not_here
+from tether.runners.folder import RunFolder, state_name
+from tether.runners.launch import finish, keep_wiring, opened, refuse_what_is_not_here
 from tether.runners.linker import link
 from tether.runners.problems import WiringError
+from tether.runners.result import Start as Resumed
+from tether.runners.spec import Plan
 
 REPORTER = '[reporter]\nactor = "players:Reporter"\n'
 TALKERS = (
@@ -135,6 +140,80 @@ def test_a_run_without_a_summary_is_finished_with_a_sentence(
     finish(tmp_path, Console())
 
     assert "has no summary.json, which is written when a run ends" in capsys.readouterr().err
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> RunFolder:
+    """Return the folder of a run that has ended after 12 s, with one round of checkpoints."""
+    run = RunFolder.create("before", tmp_path / "before")
+    (run.path / "plan.json").write_text("{}")
+    (run.path / "metrics.jsonl").write_text('{"t": 12.5, "actor": "worker/0", "step": 1}\n')
+    run.remember({"center/0": 2, "worker/0": 4})
+    for actor, cls in (("center/0", "players:Center"), ("worker/0", "players:Worker")):
+        Checkpoints(run.checkpoints).write(About(actor, cls, 1, 7), {"n": 5, "t": 5})
+    return run
+
+
+def planned(players: Path) -> Plan:
+    tables = {
+        "center": {"actor": "players:Center"},
+        "worker": {"actor": "players:Worker", "center": "@center"},
+    }
+    return link(tables, players, name="x")
+
+
+def test_a_run_that_is_not_resumed_has_a_new_folder_and_begins_at_zero(
+    tmp_path: Path, players: Path
+) -> None:
+    folder, start, notes = opened(planned(players), tmp_path / "run", None)
+
+    assert (folder.path, start, notes) == (tmp_path / "run", Resumed(), ())
+
+
+def test_a_resumed_run_goes_on_in_its_folder_with_its_times_and_incarnations(
+    before: RunFolder, players: Path
+) -> None:
+    folder, start, notes = opened(planned(players), None, before.path)
+
+    assert folder.path == before.path
+    assert start.incarnations == {"center/0": 2, "worker/0": 4}
+    assert start.restore == {"center/0": [7], "worker/0": [7]}
+    assert (tuple(start.alone), start.round, start.seconds) == ((), 7, 12.5)
+    assert list(notes) == [f"resumed from {before.path}, round 7"]
+
+
+def test_a_run_may_be_resumed_in_another_folder_and_leaves_the_first_as_it_was(
+    before: RunFolder, players: Path, tmp_path: Path
+) -> None:
+    there = sorted(path.name for path in before.path.rglob("*"))
+
+    folder, start, _ = opened(planned(players), tmp_path / "run", before.path)
+
+    assert folder.path == tmp_path / "run"
+    assert folder.checkpoints.names() == ["center-0.7.safetensors", "worker-0.7.safetensors"]
+    assert start.incarnations == {"center/0": 2, "worker/0": 4}
+    assert start.seconds == 0.0
+    assert sorted(path.name for path in before.path.rglob("*")) == there
+
+
+def test_a_resumed_run_is_not_put_into_a_folder_that_holds_something(
+    before: RunFolder, players: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(FileExistsError, match="is not empty, but a run wants a folder of its own"):
+        opened(planned(players), tmp_path, before.path)
+
+
+def test_a_resumed_run_goes_on_from_the_state_it_ended_with(
+    before: RunFolder, players: Path
+) -> None:
+    for actor, cls in (("center/0", "players:Center"), ("worker/0", "players:Worker")):
+        about = About(actor, cls, 1, 8)
+        before.states.write(state_name(actor), pieces({"n": 9, "t": 9}, about.metadata))
+
+    folder, start, _ = opened(planned(players), None, before.path)
+
+    assert (start.restore["center/0"], start.round) == ([8], 8)
+    assert "center-0.8.safetensors" in folder.checkpoints.names()
 
 
 def test_a_full_disk_ends_the_run_with_its_reason(up: Start, tmp_path: Path) -> None:

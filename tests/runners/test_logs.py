@@ -11,7 +11,7 @@ import pytest
 
 from tether.actors.cell import Cell
 from tether.actors.context import Acting, acting
-from tether.runners.logs import ActorLog, log_path, log_to_actors
+from tether.runners.logs import ActorLog, Log, log_path, log_to_actors, log_what_fits
 
 
 @pytest.fixture
@@ -77,3 +77,29 @@ def test_what_an_actor_logs_lands_in_its_log_too(
     acting.reset(token)
 
     assert log_path(tmp_path, "b/0").read_text() == "the loss is high\n"
+
+
+def test_a_full_disk_is_no_error_to_who_prints() -> None:
+    with open("/dev/full", "ab", buffering=0) as disk:  # noqa: PTH123 - a device
+        log = Log(disk)
+
+        print("one line", file=log)
+        print("half a line", end="", file=log, flush=True)
+        log.detach()
+
+
+def test_what_a_process_prints_is_on_disk_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "out").open("ab", buffering=0) as file:
+        for name in ("stdout", "stderr"):
+            monkeypatch.setattr(sys, name, io.TextIOWrapper(file, write_through=True))
+        before = sys.stdout, sys.stderr
+
+        log_what_fits()
+        print("half a line: ", end="")
+        print("\ud800", file=sys.stderr)
+
+        assert (tmp_path / "out").read_text() == "half a line: \\ud800\n"
+        for stream in (sys.stdout, sys.stderr, *before):
+            stream.detach()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,18 +75,29 @@ PARENT = order("parent/0")
 
 
 @pytest.fixture
-async def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Child]:
+def make_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Child]]:
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     monkeypatch.syspath_prepend(HERE)
     plan = link({"parent": {"actor": "players:Parent"}}, HERE, name="x")
     sockets = SocketFolder()
     addresses = sockets.addresses(plan.processes())
     folder = RunFolder.create("x", tmp_path / "run")
-    made = children(plan, folder, addresses, SystemClock().token())("parent-0")
-    assert isinstance(made, Child)
+    make = children(plan, folder, addresses, SystemClock().token())
+
+    def made() -> Child:
+        child = make("parent-0")
+        assert isinstance(child, Child)
+        return child
+
+    yield made
+    sockets.remove()
+
+
+@pytest.fixture
+async def child(make_child: Callable[[], Child]) -> AsyncIterator[Child]:
+    made = make_child()
     yield made
     await made.end(0.0)
-    sockets.remove()
 
 
 async def test_a_share_in_this_process_does_as_it_is_told() -> None:
@@ -167,6 +178,75 @@ async def test_a_killed_child_is_heard_to_die_though_its_own_child_lives_on(chil
     os.kill(pid, signal.SIGKILL)
 
     assert await heard.next() == ["died", "its process was killed by SIGKILL"]
+
+
+async def test_what_is_ordered_before_a_child_can_hear_is_done_in_order(child: Child) -> None:
+    heard = Heard()
+
+    for number in (1, 2, 3):
+        child.order("note", number)
+    starting = asyncio.ensure_future(child.start(heard, PARENT))
+    child.order("note", 4)
+    await starting
+    child.order("note", 5)
+    said = [await heard.next() for _ in range(6)]
+
+    assert said[0][0] == "ready"
+    assert said[1:] == [["noted", number] for number in (1, 2, 3, 4, 5)]
+
+
+async def test_a_child_writes_into_a_journal_that_outlives_it(child: Child) -> None:
+    heard = Heard()
+    await child.start(heard, PARENT)
+    await heard.next()
+    box = child.box
+    assert box is not None
+
+    beats = box.process_beat
+    await child.end(0.0)
+
+    assert beats > 0
+    assert (child.box, list(child.rows())) == (None, [])
+
+
+async def test_children_leave_no_file_descriptor_open(
+    make_child: Callable[[], Child],
+) -> None:
+    await started_and_killed(make_child())  # what is opened once stays open
+    before = descriptors()
+
+    for _ in range(20):
+        await started_and_killed(make_child())
+
+    assert descriptors() == before
+
+
+def descriptors() -> set[str]:
+    """Return the file descriptors that are open, but for the one this takes."""
+    return {path.name for path in Path("/proc/self/fd").iterdir() if path.exists()}
+
+
+async def started_and_killed(child: Child) -> None:
+    heard = Heard()
+    await child.start(heard, PARENT)
+    child.kill()
+    while (await heard.next())[0] != "died":
+        continue
+    await child.end(1.0)
+
+
+async def test_a_child_that_cannot_be_started_leaves_no_file_descriptor_open(
+    make_child: Callable[[], Child], tmp_path: Path
+) -> None:
+    child = make_child()
+    before = descriptors()
+    (tmp_path / "run" / "logs").rmdir()
+
+    with pytest.raises(FileNotFoundError):
+        await child.start(Heard(), PARENT)
+    await child.end(1.0)
+
+    assert descriptors() == before
 
 
 async def test_a_child_that_takes_too_long_is_killed(child: Child) -> None:

@@ -248,7 +248,8 @@ async def test_a_process_is_kept_while_others_live_there() -> None:
     assert "close" not in scene["a-0"].words
     scene.run.stop()
     assert (await scene.run.finish()).problems == []
-    assert (box := scene["a-0"].box) is not None
+    box = scene["a-0"].box
+    assert box is not None
     box.close()
 
 

@@ -24,7 +24,7 @@ B = {**ENDLESS, "round": keeping("b/0")}
 
 
 async def begun(a: Any = A, b: Any = B, **times: float) -> Scene:
-    scene = Scene(A_AND_B, {"a-0": a, "b-0": b}, **times)
+    scene = Scene(A_AND_B, {"a-0": a, "b-0": b}, times=times)
     await scene.run.start()
     return scene
 

@@ -133,3 +133,16 @@ def test_a_key_can_be_set_from_the_command_line(up: Start) -> None:
     assert code == 0
     assert agent.state("center") == {"n": 15}
     assert "# run with --set worker.steps=5" in (agent.run / "wiring.toml").read_text()
+
+
+def test_a_run_in_which_somebody_is_given_up_goes_on_and_ends_with_1(up: Start) -> None:
+    failing = '[failing]\nactor = "players:Failing"\nmax_restarts = 1\n'
+    agent = up(CENTER + WORKERS + "steps = 5\n" + failing)
+
+    code = agent.end()
+
+    why = "ValueError: the data are gone; 1 restart in 60 s was not enough"
+    assert code == 1
+    assert f"failing/0 was given up: {why}" in agent.said.read_text()
+    assert agent.summary["outcome"] == "failed"
+    assert agent.state("center") == {"n": 10}

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.runners.scripted import ENDLESS, Scene, Watching
+from tests.runners.scripted import A_AND_B, ENDLESS, Scene, Watching
 from tether.actors.clock import SystemClock
 from tether.runners.blackbox import BlackBox
 
-BEAT, UNREACHABLE, HUNG = 1.0, 5.0, 30.0
+QUICK = {"beat": 0.01, "unreachable": 0.05, "hung": 1.0}
 
 
 class Moved(SystemClock):
@@ -29,9 +29,8 @@ class Watched(Scene):
 
     def __init__(self) -> None:
         self.seen = Watching()
-        tables = {"a": {}, "b": {}}
         scripts = {"a-0": ENDLESS, "b-0": ENDLESS}
-        super().__init__(tables, scripts, self.seen, boxes=True)
+        super().__init__(A_AND_B, scripts, self.seen, boxes=True)
         self.clock = self.run.clock = Moved()
 
     @property
@@ -149,9 +148,7 @@ async def test_who_has_ended_is_not_slow(watched: Watched) -> None:
 
 async def test_a_run_looks_at_every_beat() -> None:
     seen = Watching()
-    scene = Scene(
-        {"a": {}}, {"a-0": ENDLESS}, seen, boxes=True, beat=0.01, unreachable=0.05, hung=1
-    )
+    scene = Scene({"a": {}}, {"a-0": ENDLESS}, seen, boxes=True, times=QUICK)
     await scene.run.start()
     box = scene["a-0"].box
     assert box is not None
