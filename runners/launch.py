@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,12 +59,15 @@ def opened(
     if resumed is None:
         return RunFolder.create(plan.run.name, directory), Start(), ()
     source = RunFolder.reopen(resumed)
-    folder = source if directory is None else RunFolder.create(plan.run.name, directory)
-    for name in source.checkpoints.names() if folder is not source else ():
-        folder.checkpoints.write(name, [source.checkpoints.read(name)])
+    folder = source if directory is None else copied(source, plan.run.name, directory)
     checkpoints = Checkpoints(folder.checkpoints)
-    notes = adopt(checkpoints, source.states)
-    found = common_round(checkpoints, {spec.name: spec.actor for spec in plan.starting()})
+    try:
+        notes = adopt(checkpoints, source.states)
+        found = common_round(checkpoints, {spec.name: spec.actor for spec in plan.starting()})
+    except BaseException:
+        if folder is not source:
+            shutil.rmtree(folder.path)
+        raise
     drop_newer(checkpoints, found)
     start = Start(
         incarnations=source.incarnations(),
@@ -74,6 +78,14 @@ def opened(
     )
     said = f"resumed from {resumed}, round {max(about.round for about in found.abouts.values())}"
     return folder, start, (*notes, *found.notes, said)
+
+
+def copied(source: RunFolder, name: str, directory: Path) -> RunFolder:
+    """Return a new folder with a run's checkpoints."""
+    folder = RunFolder.create(name, directory)
+    for file in source.checkpoints.names():
+        folder.checkpoints.write(file, [source.checkpoints.read(file)])
+    return folder
 
 
 def seconds_of(folder: RunFolder) -> float:

@@ -52,8 +52,7 @@ class Resizing:
             present = [entry for entry in entries if entry.present]
             absent = [entry for entry in entries if not entry.present]
             await self._all_join(absent[: max(0, size - len(present))])
-            for entry in reversed(present[size:]):
-                await self._leave(entry)
+            await asyncio.gather(*map(self._leave, reversed(present[size:])))
 
     async def _all_join(self, entries: list[Entry]) -> None:
         """Have actors join at the same time; raise what went wrong once all others have joined."""
@@ -72,8 +71,7 @@ class Resizing:
         if process in self._closing:  # it listens where the new one is to
             await self._closing.pop(process)
         for entry in entries:
-            entry.state, entry.returned, entry.leaving = "starting", False, False
-            entry.present = True
+            run.roster.enter(entry)
         new = process not in run.roster.members
         why = await run.revival.joined(process, names)
         if why:

@@ -119,6 +119,9 @@ class Revival:
             run.audience.down(name, why, delay)
             return
         run.audience.ended(name)
+        if entry.spec.live and entry.present:  # a group is of those who are there
+            entry.present = False
+            run.roster.announce({"what": "left", "actor": name})
         if self._ending and not entry.leaving:
             run.audience.gave_up(name, f"{why}; the run is ending")
             run.note(f"{name} died: {why}")

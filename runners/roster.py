@@ -49,11 +49,10 @@ class Roster:
 
     def __init__(self, plan: Plan, random: Random, incarnations: Mapping[str, int]) -> None:
         self.plan = plan
+        self._random = random
         self.entries = {
             spec.name: Entry(
-                spec,
-                Supervision(spec.restart, spec.max_restarts, spec.max_seconds, random),
-                incarnation=incarnations.get(spec.name, 0) + 1,
+                spec, self._supervision(spec), incarnation=incarnations.get(spec.name, 0) + 1
             )
             for spec in plan
         }
@@ -62,6 +61,9 @@ class Roster:
         self.remember: Callable[[dict[str, int]], None] = nothing_remembered
         self._left: list[tuple[Key, Sequence[int]]] = []
         self._ended: set[tuple[str, int]] = set()
+
+    def _supervision(self, spec: ActorSpec) -> Supervision:
+        return Supervision(spec.restart, spec.max_restarts, spec.max_seconds, self._random)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())
@@ -86,6 +88,12 @@ class Roster:
         """Tell every process what has changed."""
         for member in self.living():
             member.order("changed", list(changes))
+
+    def enter(self, entry: Entry) -> None:
+        """Have an actor take part, with all its restarts before it."""
+        entry.state, entry.returned, entry.leaving = "starting", False, False
+        entry.present = True
+        entry.supervision = self._supervision(entry.spec)
 
     def start_process(self, process: str) -> int:
         """Count a start of a process; return which one it is."""

@@ -236,3 +236,15 @@ _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
 """
 """Has the system refuse files of more than 100 KB, as a full disk does."""
+
+
+def test_a_run_that_cannot_be_resumed_leaves_no_folder_behind(
+    tmp_path: Path, before: RunFolder, players: Path
+) -> None:
+    for name in before.checkpoints.names():
+        before.checkpoints.write(name, [b"cut short"])
+
+    with pytest.raises(WiringError, match="has no good checkpoint"):
+        opened(planned(players), tmp_path / "run", before.path)
+
+    assert not (tmp_path / "run").exists()
