@@ -13,7 +13,7 @@ from random import Random
 import psutil
 import pytest
 
-from tests.chaos.books import assert_accounted, print_downtimes
+from tests.chaos.books import assert_accounted, assert_sums, print_downtimes
 from tests.chaos.conftest import Start
 from tests.chaos.stage import ENDLESS, ENDS_IN, NEVER, SLACK, Agent, until
 from tests.chaos.test_interrupt import assert_interrupted, interrupt_at, moments
@@ -188,7 +188,8 @@ def test_two_hundred_deaths_leave_the_books_closed_and_nothing_behind(up: Start)
         gauge.assert_steady()
     assert agent.summary["outcome"] == "stopped"
     assert len(agent.totals.restarts) == sum(reaper.deaths.values()) - reaper.early()
-    assert_accounted(agent, unknown=4 * sum(reaper.deaths.values()))
+    assert_accounted(agent, unknown=6 * sum(reaper.deaths.values()))
+    assert_sums(agent)
     assert agent.left() == []
 
 
