@@ -11,9 +11,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Compiled once here, or else anew by every process where Python may not write what it compiles.
 INSTALL := .venv/bin/uv pip install --quiet --compile-bytecode --python $(PYTHON) --constraint constraints.txt
 
-.PHONY: help demo test soak replicate gpu check
+.PHONY: help demo faults test soak replicate gpu check
 help:
 	@echo "make demo             train EASGD with four workers, compare it with plain SGD"
+	@echo "make faults           the same while processes are killed, join and leave, and resume"
 	@echo "make test             all tests but the soak tests"
 	@echo "make soak             the tests that take minutes to hours"
 	@echo "make replicate NAME   the measurements behind examples/NAME/README.md"
@@ -22,6 +23,11 @@ help:
 
 demo: .venv/ready
 	$(PYTHON) examples/easgd/compare.py
+
+faults: .venv/ready
+	$(PYTHON) examples/easgd/faults.py growth
+	$(PYTHON) examples/easgd/faults.py resume
+	$(PYTHON) examples/easgd/faults.py kills
 
 test: .venv/ready
 	$(PYTHON) -m pytest -q -m "not soak"
