@@ -48,6 +48,9 @@ class Idle(Worker):
     async def run(self) -> None:
         await asyncio.Event().wait()
 
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
 
 def test_the_wiring_of_the_workers_that_come_and_go_is_sound() -> None:
     plan = link(read(EASGD / "growth.toml"), EASGD, name="growth")
