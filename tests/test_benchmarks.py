@@ -107,3 +107,33 @@ def test_an_unknown_system_is_refused_with_the_names_of_those_there_are() -> Non
 
     assert done.returncode == 1
     assert "--systems zeromq: there is no such system; there are memcpy, shm, unix" in done.stderr
+
+
+def script(name: str, *arguments: str) -> dict[str, Any]:
+    """Run another benchmark for as short as it goes; return what it wrote."""
+    command = [sys.executable, str(ROOT / "benchmarks" / name), "--rounds", "1", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(Path(arguments[-1]).read_text(encoding="utf-8"))
+    return found
+
+
+def test_the_time_an_actor_is_away_is_measured(tmp_path: Path) -> None:
+    found = script("recovery.py", "--megabytes", "1", "--json", str(tmp_path / "rows.json"))
+
+    assert [len(values) for values in found.values()] == [1, 1, 1]
+    assert all(value > 0 for values in found.values() for value in values)
+
+
+def test_the_cost_of_a_checkpoint_is_measured(tmp_path: Path) -> None:
+    assert script("checkpoint.py", "--megabytes", "1", "--json", str(tmp_path / "rows.json"))
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the repository's history")
+def test_this_tree_is_measured_against_a_commit(tmp_path: Path) -> None:
+    file = str(tmp_path / "rows.json")
+
+    found = script("against.py", "HEAD", "--only", "W2", "--scale", "0.01", "--json", file)
+
+    assert set(found) == {"W2", "W2-ask16"}
+    assert all(then > 0 and now > 0 for ((then, now),) in found.values())
