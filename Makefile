@@ -33,7 +33,7 @@ test: .venv/ready
 	$(PYTHON) -m pytest -q -m "not soak"
 
 soak: .venv/ready
-	$(PYTHON) -m pytest -v -m soak --timeout=7200 --durations=0
+	$(PYTHON) -m pytest -v -rP -m soak --timeout=7200 --durations=5
 
 gpu: .venv/ready
 	$(PYTHON) -m pytest -v -m 'gpu or device' -rs --timeout=600 --durations=0 --durations-min=0
