@@ -47,3 +47,8 @@ class Channel:
     def close(self) -> None:
         """Close this end."""
         self._writer.close()
+
+    async def closed(self) -> None:
+        """Close this end, and wait until it is."""
+        self.close()
+        await self._writer.wait_closed()

@@ -25,7 +25,7 @@ from tether.runners.folder import StateFolder
 from tether.runners.guard import Guard
 from tether.runners.logs import log_to_actors, log_what_fits
 from tether.runners.process import OUTSIDE, Process, directory
-from tether.runners.sockets import remove_own
+from tether.runners.sockets import remove_orphaned
 from tether.runners.spec import Plan
 
 
@@ -58,7 +58,7 @@ async def _serve(end: socket.socket, life: int, box: BlackBox) -> None:
     plan = order[1]
     addresses = {name: (pair[0], pair[1]) for name, pair in plan["addresses"].items()}
     name: str = plan["process"]
-    _die_with(life, lambda: remove_own(addresses, name))
+    _die_with(life, lambda: remove_orphaned(addresses, name))
     process = await _built(channel, plan, addresses, box)
     if process is not None:
         times = process.plan.run

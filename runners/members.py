@@ -128,6 +128,10 @@ class Child:
         life_read, self._life = os.pipe()
         passed = (theirs.fileno(), life_read, self.box.fd)
         try:
+            self._channel = await Channel.open(ours)
+            waiting, self._waiting = self._waiting, []
+            for said in waiting:  # before it is there: it has to know this though we die at once
+                self._channel.send(*said)
             with self._log.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
@@ -142,15 +146,13 @@ class Child:
                     env=dict(self._env),
                 )
         except BaseException:
+            if self._channel is not None:
+                await self._channel.closed()
             ours.close()
             raise
         finally:
             theirs.close()
             os.close(life_read)
-        self._channel = await Channel.open(ours)
-        waiting, self._waiting = self._waiting, []
-        for said in waiting:
-            self._channel.send(*said)
         self._watch = asyncio.get_running_loop().create_task(self._listen(hear))
 
     async def _listen(self, hear: Hear) -> None:

@@ -31,13 +31,17 @@ class SocketFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def remove_own(addresses: Mapping[str, tuple[str, str]], process: str) -> None:
-    """Remove a process's own socket files, and the folder if it was the last: nobody else will."""
-    for address in addresses[process]:
-        path = Path(address.removeprefix("ipc://"))
-        path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            path.parent.rmdir()
+def remove_orphaned(addresses: Mapping[str, tuple[str, str]], process: str) -> None:
+    """Remove the folder a process listens in, whose agent is dead: nobody else will.
+
+    All of the agent's processes do so as they die, and the first takes it away at once: who has not
+    yet begun to listen there cannot do so any more.
+    """
+    folder = Path(addresses[process][0].removeprefix("ipc://")).parent
+    away = folder.with_name(f"{folder.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        folder.rename(away)
+        shutil.rmtree(away, ignore_errors=True)
 
 
 def sweep() -> None:

@@ -11,9 +11,10 @@ from tether.runners.restart import Restart
 def assert_accounted(agent: Agent, unknown: int) -> None:
     """Check that what became of every message is known, but for at most so many of the dead."""
     totals = agent.totals
-    assert totals.unaccounted == 0
-    assert totals.traffic.in_flight == 0
-    assert totals.traffic.unknown <= unknown
+    fate = totals.unaccounted, totals.traffic.in_flight
+    assert fate == (0, 0), f"unaccounted, in flight: {fate}: {totals.edges}"
+    found = totals.traffic.unknown
+    assert found <= unknown, f"{found} are unknown, but at most {unknown} can be: {totals.edges}"
 
 
 def assert_sums(agent: Agent, steps: int | None = None) -> None:
@@ -25,14 +26,16 @@ def assert_sums(agent: Agent, steps: int | None = None) -> None:
     """
     totals = agent.totals
     undone = sum(back.rolled_back_messages for back in of(agent, "center/0"))
-    assert agent.state("center/0")["n"] == totals.traffic.handled - undone
+    n, handled = agent.state("center/0")["n"], totals.traffic.handled
+    assert n == handled - undone, f"the center counts {n}, of {handled} but for {undone}"
     for actor in totals.actors:
         if actor.traffic.sent:
             reached = agent.state(actor.name)["t"]
-            assert steps in (None, reached)
+            assert steps in (None, reached), f"{actor.name} has made {reached} steps"
             again = sum(back.rolled_back_steps for back in of(agent, actor.name))
             ends = len(of(agent, actor.name)) + len(of(agent, "center/0")) + (steps is None)
-            assert 0 <= actor.traffic.sent - reached - again <= ends
+            lost = actor.traffic.sent - reached - again
+            assert 0 <= lost <= ends, f"{actor.name} has lost {lost} messages in {ends} deaths"
 
 
 def of(agent: Agent, actor: str) -> list[Restart]:

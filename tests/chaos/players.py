@@ -247,14 +247,6 @@ class Reporter:
             report(step=t + 1, loss=1 / (t + 1), accuracy=0.5)
 
 
-class Misnamer:
-    """Reports a metric that has the name of another field, and goes on."""
-
-    async def run(self) -> None:
-        report(step=1, actor=1.0)
-        await asyncio.Event().wait()
-
-
 class Heavy:
     """Has more state than its disk has room for."""
 

@@ -160,6 +160,12 @@ class Agent:
             names += [f"{folder}/{name}" for name in folders + files]
         return names
 
+    def until_nothing_is_left(self) -> None:
+        """Wait until all is gone, for as long as a run may take to end."""
+        with suppress(TimeoutError):
+            until(lambda: self.left() == [], ENDS_IN + SLACK)
+        assert self.left() == [], f"it leaves behind: {self.left()}"
+
     def _processes(self) -> Iterator[psutil.Process]:
         for process in psutil.process_iter():
             try:

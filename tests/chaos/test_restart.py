@@ -43,7 +43,7 @@ def assert_well(agent: Agent, names: tuple[str, ...], times: int) -> None:
     assert agent.left() == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_worker_killed_in_an_exchange_comes_back_and_the_run_ends_well(
     up: Start, seed: int
 ) -> None:
@@ -56,7 +56,7 @@ def test_a_worker_killed_in_an_exchange_comes_back_and_the_run_ends_well(
     assert len(beginnings(agent, "worker-1")) == 3
 
 
-@pytest.mark.parametrize("seed", range(3, 6))
+@pytest.mark.parametrize("seed", range(2, 4))
 def test_a_killed_center_comes_back_from_its_checkpoint_and_no_worker_loses_its_place(
     up: Start, seed: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_a_killed_center_comes_back_from_its_checkpoint_and_no_worker_loses_its_
         assert places[:1] == [0]
 
 
-@pytest.mark.parametrize("seed", range(6, 8))
+@pytest.mark.parametrize("seed", [4])
 def test_center_and_worker_killed_at_once_come_back_both(up: Start, seed: int) -> None:
     agent = up(HARDY)
     agent.until_said("worker-0", "running")
@@ -83,7 +83,7 @@ def test_center_and_worker_killed_at_once_come_back_both(up: Start, seed: int) -
     assert_well(agent, ("center-0", "worker-0"), 2)
 
 
-@pytest.mark.parametrize("seed", range(8, 10))
+@pytest.mark.parametrize("seed", [5])
 def test_all_killed_at_once_come_back_all(up: Start, seed: int) -> None:
     agent = up(HARDY)
     agent.until_said("worker-1", "running")

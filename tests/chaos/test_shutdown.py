@@ -11,6 +11,7 @@ from tests.chaos.conftest import Start
 from tests.chaos.stage import CENTER, ENDLESS, ENDS_IN, SERVICE, SLACK, WORKERS, until
 
 IN_TIME = ENDS_IN + SLACK
+HASTY = "[run]\ngraceful = 1\ndrain = 0.5\n"
 
 
 def test_a_stopped_process_is_killed_when_its_time_is_over(up: Start) -> None:
@@ -28,35 +29,35 @@ def test_a_stopped_process_is_killed_when_its_time_is_over(up: Start) -> None:
 
 
 def test_a_thread_that_computes_on_does_not_hold_the_end(up: Start) -> None:
-    agent = up('[thinker]\nactor = "players:Thinker"\n' + CENTER)
+    agent = up(HASTY + '[thinker]\nactor = "players:Thinker"\n' + CENTER)
     agent.until_said("thinker-0", "thinking")
 
     agent.signal(signal.SIGINT)
 
     assert agent.end(IN_TIME) == 130
-    assert agent.summary["reason"].startswith("thinker/0 did not stop in 2 s")
+    assert agent.summary["reason"].startswith("thinker/0 did not stop in 0.5 s")
     assert agent.state("center/0") == {"n": 0}
     assert agent.left() == []
 
 
 def test_a_handler_that_blocks_its_loop_does_not_hold_the_end(up: Start) -> None:
-    agent = up(CENTER + '[blocker]\nactor = "players:Blocker"\ncenter = "@center"\n')
+    agent = up(HASTY + CENTER + '[blocker]\nactor = "players:Blocker"\ncenter = "@center"\n')
     agent.until_said("center-0", "blocking")
 
     agent.signal(signal.SIGINT)
 
     assert agent.end(IN_TIME) == 130
-    assert agent.summary["reason"].startswith("center/0 did not stop in 2 s")
+    assert agent.summary["reason"].startswith("center/0 did not stop in 0.5 s")
     assert agent.left() == []
 
 
 def test_a_message_that_is_never_finished_does_not_hold_the_end(up: Start) -> None:
-    agent = up(CENTER + '[leaver]\nactor = "players:Leaver"\ncenter = "@center"\n')
+    agent = up(HASTY + CENTER + '[leaver]\nactor = "players:Leaver"\ncenter = "@center"\n')
 
     code = agent.end(IN_TIME + SLACK)
 
     assert code == 0
-    told = "center/0, leaver/0 did not finish what was under way in 2 s"
+    told = "center/0, leaver/0 did not finish what was under way in 0.5 s"
     assert agent.summary["reason"] == told
     assert agent.left() == []
 

@@ -10,7 +10,7 @@ from inspect import getsourcelines
 from tests.chaos import players
 from tests.chaos.books import assert_accounted, assert_sums
 from tests.chaos.conftest import Start
-from tests.chaos.stage import CENTER, FAST, SLACK, WORKERS, Agent, until
+from tests.chaos.stage import CENTER, FAST, SLACK, WORKERS, Agent
 
 STEPS = 1500
 WATCHED = FAST + '[center]\nactor = "troubled:Watchful"\n' + WORKERS
@@ -105,4 +105,4 @@ def test_handlers_that_wait_for_each_other_are_named_and_the_run_goes_on(up: Sta
     assert seen["answers"] == ["here"] * 3
     assert_accounted(agent, unknown=0)
     assert agent.totals.traffic.dropped == {"cycle": 1}
-    until(lambda: agent.left() == [])
+    assert agent.left() == []

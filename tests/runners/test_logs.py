@@ -102,4 +102,5 @@ def test_what_a_process_prints_is_on_disk_at_once(
 
         assert (tmp_path / "out").read_text() == "half a line: \\ud800\n"
         for stream in (sys.stdout, sys.stderr, *before):
+            assert isinstance(stream, io.TextIOWrapper)
             stream.detach()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tether.runners.sockets import PREFIX, SocketFolder, remove_own, sweep
+from tether.runners.sockets import PREFIX, SocketFolder, remove_orphaned, sweep
 
 
 @pytest.fixture
@@ -41,18 +41,18 @@ def test_an_endpoint_is_as_short_as_a_sockets_path_must_be(sockets: SocketFolder
     assert longest - len(tempfile.gettempdir()) < 50
 
 
-def test_the_last_process_removes_the_folder(sockets: SocketFolder) -> None:
+def test_the_first_of_those_who_die_with_their_agent_removes_the_folder(
+    sockets: SocketFolder,
+) -> None:
     addresses = sockets.addresses(["a", "b"])
     for pair in addresses.values():
         for endpoint in pair:
             Path(endpoint.removeprefix("ipc://")).touch()
 
-    remove_own(addresses, "a")
-    after_one = len(list(sockets.path.iterdir()))
-    remove_own(addresses, "b")
+    remove_orphaned(addresses, "a")
+    remove_orphaned(addresses, "b")
 
-    assert after_one == 2
-    assert not sockets.path.exists()
+    assert not list(sockets.path.parent.glob(f"{sockets.path.name}*"))
 
 
 def test_folders_of_killed_runs_are_swept_and_those_of_living_ones_kept(
