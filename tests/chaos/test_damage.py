@@ -71,12 +71,19 @@ def common(agent: Agent) -> list[int]:
 
 
 def killed(agent: Agent) -> tuple[int, int]:
-    """Kill everything when all have two new checkpoints of the same rounds; return those."""
+    """Kill everything when all have two new checkpoints of the same rounds; return those.
+
+    A death in the middle of a round leaves one of these: then the run goes on, and dies again.
+    """
     known = max(agent.checkpoints.rounds("worker/1"), default=0)
-    agent.until(lambda: len(common(agent)) == 2 and common(agent)[1] > known)
-    agent.kill_all()
-    newest, before = common(agent)
-    return newest, before
+    rounds: list[int] = []
+    while len(rounds) < 2:
+        agent.until(lambda: len(common(agent)) == 2 and common(agent)[1] > known)
+        agent.kill_all()
+        rounds = common(agent)
+        if len(rounds) < 2:
+            agent.resume()
+    return rounds[0], rounds[1]
 
 
 def test_a_resumed_run_goes_on_from_the_round_before_a_damaged_one(up: Start) -> None:

@@ -303,7 +303,7 @@ async def test_the_center_refuses_a_poisoned_worker_by_name_and_keeps_what_it_ha
         "center": {"actor": Center, "x": {"make": start}, "alpha": 0.5},
         "worker": {
             "actor": Worker, "center": "@center", "learner": {"make": poisoned},
-            "tau": 1, "steps": 5, "restart": "temporary",
+            "tau": 1, "steps": 5, "max_restarts": 0,
         },
     }  # fmt: skip
 
