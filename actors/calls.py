@@ -20,14 +20,18 @@ from tether.actors.packet import Pair
 from tether.actors.records import answer_records
 from tether.actors.ref import make_ref
 from tether.actors.switch import Switch
+from tether.actors.witness import Witness
 
 
 class Calls:
     """The office of one process: where its handles hand in their calls."""
 
-    def __init__(self, switch: Switch, directory: Directory) -> None:
+    def __init__(
+        self, switch: Switch, directory: Directory, witness: Witness | None = None
+    ) -> None:
         self.switch = switch
         self.directory = directory
+        self.witness = witness
         self._pool = switch.pool
         self._asks = Asks(self._pool)
         self.watch: Callable[[], None] = nobody_watches
@@ -105,6 +109,8 @@ class Calls:
                 self.watch()
             if handler.oneway:
                 message.admitted = partial(self._admitted, ask)
+        if self.witness is not None:
+            self.witness.sent(link, message)
         self.switch.send(link, message)
         return ask
 
@@ -138,6 +144,8 @@ class Calls:
         """Nobody waits any more: what has not started need not start."""
         if self.switch.cancel(ask.link, ask.number, why):
             self._asks.close(ask.number)
+            if self.witness is not None:
+                self.witness.withdrawn(ask.link, ask.message)
 
     def answered(self, link: ActorLink, message: Message) -> None:
         """Bring an answer, or a failure, to who asked."""

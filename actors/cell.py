@@ -43,6 +43,10 @@ class Desk(Protocol):
         """Return a call's arguments, decoded."""
         ...
 
+    def begin(self, cell: Cell, delivery: Delivery) -> None:
+        """Note that the handling of a call begins."""
+        ...
+
     def answer(self, cell: Cell, delivery: Delivery, value: Any, here: Acting) -> None:
         """Send an ask its answer; booked as handled."""
         ...

@@ -25,6 +25,7 @@ from tether.actors.records import argument_records
 from tether.actors.succession import ANEW, Succession, Wills
 from tether.actors.switch import Switch
 from tether.actors.transport import Transport
+from tether.actors.witness import Witness
 from tether.actors.words import Probe, Word
 
 Recorded = Callable[[str, int | None, dict[str, float]], None]
@@ -51,18 +52,20 @@ class Node:
         window: Window | None = None,
         journal: Journal | None = None,
         recorded: Recorded = nowhere,
+        witness: Witness | None = None,
     ) -> None:
         self.origin = origin
         self.directory = directory
         self.clock = clock or SystemClock()
         self.transport = transport
         self.recorded = recorded
+        self.witness = witness
         self.keep: Callable[[Cell, int], None] = nothing_kept
         self.pool = Pool()
         self.cells: dict[str, Cell] = {}
         self._buried: set[str] = set()
         self.switch = Switch(origin, directory, self, self.pool, transport, window, journal)
-        self.calls = Calls(self.switch, directory)
+        self.calls = Calls(self.switch, directory, witness)
         self.probes = Probes(self.calls, self.cells, self.switch.say)
         self.succession = Succession(self.switch, self.calls, directory)
 
@@ -94,6 +97,8 @@ class Node:
         if not message.is_call:
             self.calls.answered(link, message)
         elif link.local in self.cells:
+            if self.witness is not None:
+                self.witness.came(link, message)
             self.cells[link.local].deliver(link, message)
         elif link.local not in self._buried:  # nothing is refused to the dead: who follows is asked
             self._refuse(link, message)
@@ -105,7 +110,7 @@ class Node:
             where = f"in {self.origin.process}, {message.method}, called by {link.remote}"
             body = codec.encode(failures.plain(error, where))
             self._reply(Delivery(link, message), Kind.FAILURE, body)
-        self.switch.settle(link, message, "absent")
+        self._settle(link, message, "absent")
 
     def orphaned(self, pair: Pair, message: Message) -> None:
         """Take an answer to an incarnation that has died while it was on its way."""
@@ -132,6 +137,17 @@ class Node:
         )
         return args, kwargs
 
+    def begin(self, cell: Cell, delivery: Delivery) -> None:
+        """Note that the handling of a call begins: from now on its outcome is not certain."""
+        if self.witness is not None:
+            self.witness.begun(cell, delivery)
+        delivery.link.inward.start(delivery.message.number)
+
+    def _settle(self, link: Link, message: Message, dropped: str | None) -> None:
+        if self.witness is not None:
+            self.witness.settled(link, message, dropped)
+        self.switch.settle(link, message, dropped)
+
     def answer(self, cell: Cell, delivery: Delivery, value: Any, here: Acting) -> None:
         """Send an ask its answer, snapshotted unless it lies in a buffer of its handler."""
         if delivery.message.kind is Kind.ASK:
@@ -141,19 +157,19 @@ class Node:
                 title = f"{type(cell.actor).__name__}.{delivery.message.method}"
                 raise TypeError(f"the answer of {title}: {error}") from None
             self._reply(delivery, Kind.ANSWER, body)
-        self.switch.settle(delivery.link, delivery.message, None)
+        self._settle(delivery.link, delivery.message, None)
 
     def fail(self, cell: Cell, delivery: Delivery, error: BaseException) -> None:
         """Send an ask its failure, with a note that says where it happened."""
         if delivery.message.kind is Kind.ASK:
             self._reply_failure(cell, delivery, error)
-        self.switch.settle(delivery.link, delivery.message, None)
+        self._settle(delivery.link, delivery.message, None)
 
     def drop(self, cell: Cell, delivery: Delivery, why: str, error: Exception | None) -> None:
         """Book a call as dropped, and tell its asker why."""
         if delivery.message.kind is Kind.ASK and error is not None:
             self._reply_failure(cell, delivery, error)
-        self.switch.settle(delivery.link, delivery.message, why)
+        self._settle(delivery.link, delivery.message, why)
 
     def _reply_failure(self, cell: Cell, delivery: Delivery, error: BaseException) -> None:
         host = self.directory.place(cell.name).host

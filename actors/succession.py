@@ -103,6 +103,8 @@ class Succession:
         for ask in self.calls.over(old):
             ask.link = link
         for message in messages:
+            if self.calls.witness is not None:
+                self.calls.witness.resent(link, message)
             self.switch.send(link, message)
 
     def up(self, actor: str, place: Place) -> bool:

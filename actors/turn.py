@@ -43,7 +43,7 @@ class Turn:
         acting.set(here)
         deadline.set(message.deadline)
         cell.current = message
-        delivery.link.inward.start(message.number)
+        cell.desk.begin(cell, delivery)
         try:
             args, kwargs = cell.desk.arguments(self.handler, message.body, cell.device)
             before = debug.checksums(message.body) if debug.ON else None
@@ -130,7 +130,7 @@ class BatchTurn(Turn):
         acting.set(here)
         deadline.set(None)
         for call in calls:
-            call.link.inward.start(call.message.number)
+            self.cell.desk.begin(self.cell, call)
         try:
             argument = self._stacked(items) if self.batch.stack else items
             answers = await self.handler.function(self.cell.actor, argument)

@@ -22,12 +22,39 @@ Hear = Callable[..., None]
 """Takes what a member says: itself, a word, and what belongs to it."""
 
 
+class Box(Protocol):
+    """What a process shows its agent of itself, which can still be read when it is dead."""
+
+    @property
+    def process_beat(self) -> float:
+        """When it last showed a sign of life, by the agent's clock; 0 = never."""
+        ...
+
+    @property
+    def loop_beat(self) -> float:
+        """When its event loop last did; 0 = never."""
+        ...
+
+    @property
+    def stall(self) -> str:
+        """What holds its event loop, and since when; empty when nothing does."""
+        ...
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether its journal has not all rows."""
+        ...
+
+
 class Member(Protocol):
     """A process of the run."""
 
     name: str
-    box: BlackBox | None
-    """What it has in memory it shares with its agent, if it is another process."""
+
+    @property
+    def box(self) -> Box | None:
+        """What it shows of itself, if it is another process."""
+        ...
 
     async def start(self, hear: Hear, order: Mapping[str, Any]) -> None:
         """Start it; it says `ready`, or `unbuilt`, when it has made its actors."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from tether.actors.cell import Cell
 from tether.actors.checkpoint import Checkpoints
-from tether.actors.clock import SystemClock
+from tether.actors.clock import Clock, SystemClock
 from tether.actors.directory import Directory, Place
 from tether.actors.frames import Origin
 from tether.actors.group import Group, live_group
@@ -22,6 +22,7 @@ from tether.actors.node import Node
 from tether.actors.packet import Window
 from tether.actors.storage import MemoryStorage, Storage
 from tether.actors.transport import Transport
+from tether.actors.witness import Witness
 from tether.runners.blame import innocent
 from tether.runners.build import build, find
 from tether.runners.keeper import Keeper, Tell
@@ -59,6 +60,8 @@ class Process:
         transport: Transport | None = None,
         journal: Journal | None = None,
         threads: int = 1,
+        clock: Clock | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self.plan = plan
         self.tell = tell
@@ -68,11 +71,12 @@ class Process:
         self.node = Node(
             origin,
             places,
-            clock=SystemClock(plan.run.seed, threads),
+            clock=clock or SystemClock(plan.run.seed, threads),
             transport=transport,
             window=Window(plan.run.messages, plan.run.bytes),
             journal=journal,
             recorded=self._recorded,
+            witness=witness,
         )
         self.node.calls.group = self.group
         classes = {spec.name: spec.actor for spec in plan}

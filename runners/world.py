@@ -6,26 +6,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from tether.actors.clock import SystemClock
 from tether.actors.frames import Origin
 from tether.actors.group import Group
 from tether.actors.zeromq import ZeroMQ
 from tether.runners.conductor import Conductor
+from tether.runners.faults import read_faults
 from tether.runners.folder import RunFolder
 from tether.runners.launch import refuse_what_is_not_here
 from tether.runners.linker import link
 from tether.runners.members import Here
+from tether.runners.network_file import load, read_network
 from tether.runners.process import OUTSIDE, Process, directory
 from tether.runners.result import Result
 from tether.runners.silence import Silence
+from tether.runners.simulation import Simulation
 from tether.runners.sockets import SocketFolder
 from tether.runners.spec import Plan
 from tether.runners.up import children
 from tether.runners.wiring import override, read
 
 T = TypeVar("T")
+Kind = Literal["local", "processes", "simulated"]
+KINDS = get_args(Kind)
+Tables = Path | str | Mapping[str, Any]
+"""A TOML file, or its tables."""
 
 
 class World:
@@ -35,20 +42,34 @@ class World:
     function. In the world `local` all actors share this process; with `processes` each has its
     own. `folder`, if given, keeps the logs and final states. A run that failed raises RuntimeError
     from `finished()`, or else at the end of the block.
+
+    The world `simulated` has virtual time, so the program has to be run by
+    `tether.runners.virtual.run`; its network, its faults and the seed of all chance may be given,
+    the first two as files or as their tables. A broken promise of the runtime's raises too.
     """
 
     def __init__(
         self,
         wiring: Path | str | Mapping[str, Any],
-        kind: Literal["local", "processes"] = "local",
+        kind: Kind = "local",
         *,
         sets: Sequence[str] = (),
         folder: Path | str | None = None,
+        network: Tables | None = None,
+        faults: Tables | None = None,
+        seed: int | None = None,
     ) -> None:
-        if kind not in {"local", "processes"}:
-            raise ValueError(f"World: {kind!r} is no world; there are 'local' and 'processes'")
+        if kind not in KINDS:
+            known = ", ".join(map(repr, KINDS))
+            raise ValueError(f"World: {kind!r} is no world; there are {known}")
+        if kind != "simulated" and (network, faults, seed) != (None, None, None):
+            raise ValueError(
+                f"World: network, faults and seed are of a simulated world, but this is {kind!r}"
+            )
         self.plan = _linked(wiring, kind, sets)
         self.kind = kind
+        self.simulation: Simulation | None = None
+        self._given = network, faults, self.plan.run.seed if seed is None else seed
         self.result: Result | None = None
         self._folder = Path(folder) if folder is not None else None
         self._sockets: SocketFolder | None = None
@@ -56,10 +77,13 @@ class World:
         self._told = False
 
     async def __aenter__(self) -> Self:
-        self._conductor = self._local() if self.kind == "local" else self._processes()
+        begin = {"local": self._local, "processes": self._processes, "simulated": self._simulated}
+        self._conductor = begin[self.kind]()
         try:
             if not await self._conductor.start():
                 raise RuntimeError(f"the run could not start: {self._conductor.result.reason}")
+            if self.simulation is not None:
+                self.simulation.chaos.begin()
         except BaseException:
             await self._close()
             raise
@@ -164,21 +188,43 @@ class World:
         conductor.roster.remember = folder.remember
         return conductor
 
+    def _simulated(self) -> Conductor:
+        network, faults, seed = self._given
+        simulation = self.simulation = Simulation(
+            self.plan,
+            read_network(*tables_of(network), self.plan),
+            read_faults(*tables_of(faults), self.plan),
+            seed=seed,
+        )
+        self._process = simulation.world()
+        return simulation.conductor()
+
     def _run_folder(self) -> RunFolder:
         path = self._folder or (self._sockets.path / "run" if self._sockets else None)
         return RunFolder.create(self.plan.run.name, path)
 
     async def _close(self) -> None:
         try:
+            if self.simulation is not None:
+                self.simulation.chaos.end()
             self.result = await self._conductor.close()
         finally:
             self._process = None
+            if self.simulation is not None:
+                self.simulation.close(self.result)
             if self._sockets is not None:
                 self._sockets.remove()
 
 
 def nobody_hears(*_said: Any) -> None:
     """Take what is said before anybody listens."""
+
+
+def tables_of(given: Tables | None) -> tuple[Mapping[str, Any], Path]:
+    """Return the tables of a network or faults file, and the folder of what they name."""
+    if given is None or isinstance(given, Mapping):
+        return given or {}, Path.cwd()
+    return load(given), Path(given).absolute().parent
 
 
 def _linked(wiring: Path | str | Mapping[str, Any], kind: str, sets: Sequence[str]) -> Plan:

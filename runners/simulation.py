@@ -1,0 +1,270 @@
+"""A whole run in one process: its real shares, on a simulated network, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from tether.actors.cell import Cell
+from tether.actors.checkpoint import Checkpoints
+from tether.actors.directory import Directory
+from tether.actors.frames import Origin
+from tether.actors.journal import Memory
+from tether.actors.storage import MemoryStorage
+from tether.runners.chaos import Chaos
+from tether.runners.conductor import Conductor
+from tether.runners.faults import Fault, Victims
+from tether.runners.medium import Endpoint, Medium
+from tether.runners.members import Here
+from tether.runners.network import Network, names_of
+from tether.runners.process import OUTSIDE, Process, Restore, directory
+from tether.runners.promises import Promises
+from tether.runners.result import Result
+from tether.runners.returns import Returns
+from tether.runners.scope import Scope
+from tether.runners.simulated import Simulated
+from tether.runners.spec import ActorSpec, Plan
+from tether.runners.tally import Tally
+from tether.runners.trace import Trace
+from tether.runners.virtual import VirtualLoop
+from tether.runners.virtual_clock import VirtualClock
+
+MOST_BROKEN = 20
+"""Broken promises that are kept; after these a run is bad enough."""
+
+
+class Simulation:
+    """The world of one simulated run; everything in it is drawn from `seed`.
+
+    It has to be made where a `VirtualLoop` runs. `broken` gathers a sentence for each promise that
+    did not hold.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        network: Network,
+        faults: Sequence[Fault] = (),
+        *,
+        seed: int = 0,
+        trace: Trace | None = None,
+    ) -> None:
+        self.loop = virtual_loop()
+        self.names = {n: names_of(specs) for n, specs in _by_process(plan).items()}
+        self.plan = replace(plan, hosts={}, actors=tuple(replace(s, host="") for s in plan))
+        self.hosts = {spec.name: spec.host for spec in plan}
+        self.network = network
+        self.seed = seed
+        self.trace = trace
+        self.broken: dict[str, None] = {}
+        self.slowness: list[tuple[Victims, float]] = []
+        self.work: list[tuple[str, str, float, float]] = []
+        """What was computed: by whom, what, from when to when."""
+        self.clock = VirtualClock(self.loop, seed, network.cost, self._pace, self._worked)
+        resends = bool(faults) or any(rule.loses for rule in network.rules)
+        self.medium = Medium(
+            network, self.names, self.loop, seed, trace, network.resend if resends else None
+        )
+        self.disk = MemoryStorage()
+        self.final = MemoryStorage()
+        self.checkpoints = Checkpoints(self.disk)
+        self.promises = Promises(self.clock.now, self.break_)
+        self.returns = Returns(self.checkpoints, self.promises.handled_by, self.break_)
+        self.tally = Tally(self.clock.now, self.returns.restarted)
+        self.members: dict[str, Simulated] = {}
+        self.outside: Process | None = None
+        self.chaos = Chaos(self, faults)
+        self.made: Callable[[Cell], None] = nobody_looks
+        """Is shown every actor when it is made, before it does anything."""
+        self._pids = count(1)
+        self.loop.checks.append(self.check)
+
+    def break_(self, sentence: str) -> None:
+        """Note that a promise did not hold."""
+        if len(self.broken) < MOST_BROKEN:
+            self.broken.setdefault(f"at {self.clock.now():.6g} s: {sentence}")
+        self.note(f"broken: {sentence}")
+
+    def note(self, text: str) -> None:
+        """Have something in the trace."""
+        if self.trace is not None:
+            self.trace.event(self.clock.now(), text)
+
+    def _pace(self, actor: str) -> float:
+        factor = 1.0
+        for victims, times in self.slowness:
+            factor *= times if actor in victims else 1.0
+        return factor
+
+    def _worked(self, actor: str, piece: str, begins: float, ends: float) -> None:
+        self.work.append((actor, piece, begins, ends))
+
+    def member(self, name: str) -> Simulated:
+        """Return a process that is not yet started."""
+        random = self.clock.random(f"process {name} {next(self._pids)}")
+        network = self.network
+        member = self.members[name] = Simulated(
+            name,
+            self.loop,
+            self._share,
+            network.start.sampler(random),
+            network.line.sampler(random),
+        )
+        return member
+
+    def _share(
+        self, scope: Scope, order: Mapping[str, Any], say: Callable[..., None], journal: Memory
+    ) -> Process:
+        return Share(self, scope, order, say, journal)
+
+    def world(self) -> Process:
+        """Return the share of the program outside, which has no actors."""
+        origin = Origin(self.run_token, OUTSIDE, 1)
+        self.outside = Process(
+            origin,
+            self.plan,
+            self.places(),
+            nobody_hears,
+            transport=Endpoint(self.medium, OUTSIDE),
+            clock=self.clock,
+            witness=self.promises,
+        )
+        return self.outside
+
+    @property
+    def run_token(self) -> str:
+        """What all frames of the run bear."""
+        return f"{self.seed:016x}"
+
+    def places(self) -> Directory:
+        """Return who lives where, for one process to keep up to date."""
+        hosted = replace(
+            self.plan, actors=tuple(replace(s, host=self.hosts[s.name]) for s in self.plan)
+        )
+        return directory(hosted, {spec.process: spec.process for spec in self.plan}, OUTSIDE)
+
+    def lose_checkpoints(self, process: str) -> None:
+        """Forget the checkpoints of the actors of a process."""
+        for spec in self.plan:
+            if spec.process == process:
+                self.checkpoints.forget(spec.name, self.checkpoints.rounds(spec.name))
+
+    def living(self) -> list[Process]:
+        """Return all shares that are alive."""
+        members = [m for m in self.members.values() if m.process and not m.scope.killed]
+        shares = [member.process for member in members if member.process is not None]
+        return shares if self.outside is None else [*shares, self.outside]
+
+    def actors(self) -> dict[str, Any]:
+        """Return all actors that are alive, as they are."""
+        return {
+            name: cell.actor
+            for share in self.living()
+            for name, cell in share.node.cells.items()
+        }
+
+    def check(self) -> None:
+        """Hold what the runtime promises against how all is now."""
+        for member in self.members.values():
+            if member.process is not None and not member.scope.stopped and not member.scope.killed:
+                self.promises.in_time(member.process.node.calls.waits())
+
+    def conductor(self) -> Conductor:
+        """Return what conducts the run, as it does a real one."""
+        return Conductor(
+            self.plan,
+            self.member,
+            self.tally,
+            outside=Here(self.outside) if self.outside is not None else None,
+            clock=self.clock,
+        )
+
+    def close(self, result: Result | None = None) -> None:
+        """End all that is still there, and compare the books of a run that has ended with all."""
+        self.check()
+        self.loop.checks.remove(self.check)
+        self.tally.end()
+        if result is not None:
+            drained = result.outcome in {"finished", "stopped"} and not result.problems
+            records = result.records.values()
+            books = [account for record in records for account in record["accounts"]]
+            self.promises.accounted(books, drained=drained)
+        for member in self.members.values():
+            member.scope.kill()
+
+
+class Share(Process):
+    """One process's share of a simulated run."""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        scope: Scope,
+        order: Mapping[str, Any],
+        say: Callable[..., None],
+        journal: Memory,
+    ) -> None:
+        self.simulation = simulation
+        endpoint = Endpoint(simulation.medium, scope.name, scope)
+        super().__init__(
+            Origin(simulation.run_token, scope.name, order["start"]),
+            simulation.plan,
+            simulation.places(),
+            say,
+            checkpoints=simulation.disk,
+            final=simulation.final,
+            transport=endpoint,
+            journal=journal,
+            clock=simulation.clock,
+            witness=simulation.promises,
+        )
+        self._keep, self._record = self.node.keep, self.node.recorded
+        self.node.keep, self.node.recorded = self._keeping, self._recording
+
+    def make(self, spec: ActorSpec, restore: Restore, *, by_itself: bool) -> Cell:
+        """Make an actor, and show it to the simulation."""
+        cell = super().make(spec, restore, by_itself=by_itself)
+        self.simulation.returns.made(cell)
+        self.simulation.made(cell)
+        return cell
+
+    def _keeping(self, cell: Cell, cut: int) -> None:
+        self.simulation.returns.keeping(cell, cut)
+        self._keep(cell, cut)
+
+    def _recording(self, name: str, step: int | None, metrics: dict[str, float]) -> None:
+        cell = self.node.cells.get(name)
+        if step is not None and cell is not None:
+            self.simulation.returns.reported(name, cell.incarnation, int(step))
+        self._record(name, step, metrics)
+
+
+def virtual_loop() -> VirtualLoop:
+    """Return the running loop; raises RuntimeError unless its time is virtual."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualLoop):
+        raise RuntimeError(
+            f"a simulated world has a time of its own, but a {type(loop).__name__} runs; begin "
+            "with tether.runners.virtual.run(main())"
+        )
+    return loop
+
+
+def _by_process(plan: Plan) -> dict[str, list[ActorSpec]]:
+    found: dict[str, list[ActorSpec]] = {}
+    for spec in plan:
+        found.setdefault(spec.process, []).append(spec)
+    return found
+
+
+def nobody_looks(_cell: Cell) -> None:
+    """Let an actor be made unseen."""
+
+
+def nobody_hears(*_said: Any) -> None:
+    """Take what is said before anybody listens."""
+
+

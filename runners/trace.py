@@ -1,0 +1,53 @@
+"""Everything that happens on a simulated network, a line each: the same seed, the same bytes."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import IO, Any
+
+import msgpack
+
+KINDS = ("frame", "chunk")
+
+
+class Trace:
+    """Lines of text, and the digest of all of them; `file`, if given, gets them too.
+
+    Of every packet a line has the headers and sizes, and a digest of each message's structure.
+    """
+
+    def __init__(self, file: IO[str] | None = None) -> None:
+        self.lines = 0
+        self._file = file
+        self._hash = blake2b(digest_size=16)
+
+    def packet(self, now: float, ends: tuple[str, str], kind: int, size: int, said: bytes) -> None:
+        """Note a packet that is sent: a frame, or the header of a chunk."""
+        plain = msgpack.unpackb(said)
+        what = _header(plain) if kind == 0 else plain
+        self.event(now, KINDS[kind], *ends, size, what)
+
+    def event(self, now: float, what: str, *details: Any) -> None:
+        """Note that something happens, as a line of plain data."""
+        line = f"{now!r} {what} {' '.join(map(str, details))}\n"
+        self._hash.update(line.encode())
+        self.lines += 1
+        if self._file is not None:
+            self._file.write(line)
+
+    @property
+    def digest(self) -> str:
+        """The digest of all lines so far, hexadecimal."""
+        return self._hash.hexdigest()
+
+
+def _header(plain: list[Any]) -> list[Any]:
+    """Return a frame's headers: each message's structure is its size and digest."""
+    *head, packets, words = plain
+    return [*head, [[*packet[:-1], [*map(_message, packet[-1])]] for packet in packets], words]
+
+
+def _message(plain: list[Any]) -> list[Any]:
+    *head, data, sizes = plain
+    digest = None if data is None else blake2b(data, digest_size=8).hexdigest()
+    return [*head, digest, len(data or b""), sizes]
