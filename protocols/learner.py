@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from tether.actors import buffer, debug
 from tether.actors.buffers import lent
-from tether.actors.compute import off_loop
+from tether.actors.compute import Job, off_loop
 from tether.actors.restoring import together
 from tether.protocols.functional import Loss, Objective
 from tether.protocols.keeping import fill
@@ -30,7 +30,8 @@ R = TypeVar("R")
 class Learner:
     """A model, the scalar `loss(model, batch)` it minimises, its batches and its optimizer.
 
-    All work runs in the acting actor's thread, one piece at a time, with random numbers of its own.
+    All work runs in the acting actor's thread, one piece at a time, with random numbers of its own
+    and under the name of the method that was called.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Learner:
         The vector is the learner's own, valid until the next gradient. x is left alone; where `at`
         holds the same values the result has the same bits.
         """
-        return await self._work(lambda: self._gradient(at, batch))
+        return await self._work("gradient", lambda: self._gradient(at, batch))
 
     async def gradients(self, at: Tensor, batches: Any) -> Tensor:
         """Return the gradients (K × n) at K points (K × n) on K batches, stacked in dimension 0.
@@ -92,19 +93,19 @@ class Learner:
         One pass serves a cohort of simulated clients. The model may have no running statistics.
         """
         each = vmap(grad(self._objective.value), randomness="different")
-        return await self._work(lambda: each(at, moved(batches, self.device)))
+        return await self._work("gradients", lambda: each(at, moved(batches, self.device)))
 
     async def hessian_product(self, v: Tensor, batch: Any, at: Tensor | None = None) -> Tensor:
         """Return H·v at x or at another flat vector; nothing of the training is changed."""
-        return await self._work(lambda: self._hessian_product(v, batch, at))
+        return await self._work("hessian_product", lambda: self._hessian_product(v, batch, at))
 
     async def predict(self, inputs: Any, at: Tensor | None = None) -> Any:
         """Return the model's outputs in evaluation mode, without a gradient."""
-        return await self._work(lambda: self._predict(inputs, at))
+        return await self._work("predict", lambda: self._predict(inputs, at))
 
     async def step(self, gradient: Tensor | None = None) -> None:
         """Let the optimizer move x along a gradient; without one, along that of the next batch."""
-        await self._write(lambda: self._step(gradient))
+        await self._write("step", lambda: self._step(gradient))
 
     async def apply(
         self, kernel: Callable[Concatenate[Tensor, P], R], *args: P.args, **kwargs: P.kwargs
@@ -113,7 +114,7 @@ class Learner:
 
         `await learner.apply(Tensor.sub_, difference)` is x ← x − difference.
         """
-        return await self._write(lambda: kernel(self.x, *args, **kwargs))
+        return await self._write("apply", lambda: kernel(self.x, *args, **kwargs))
 
     async def begin(self, pull: Callable[[], Awaitable[Tensor]]) -> None:
         """Begin at the x that `pull` returns, or at one's own where that has just been resumed."""
@@ -123,7 +124,7 @@ class Learner:
 
     async def compute(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a function that does not write x off the loop, and return what it returns."""
-        return await self._work(lambda: function(*args, **kwargs))
+        return await self._work("compute", lambda: function(*args, **kwargs))
 
     def buffers(self) -> dict[str, Tensor]:
         """Return copies of the model's buffers, such as BatchNorm's running statistics.
@@ -165,21 +166,23 @@ class Learner:
             self._stream.load_state_dict(state["data"])
         self._draws.states = [each.clone() for each in state["draws"]]
 
-    async def _work(self, work: Callable[[], R]) -> R:
-        return await off_loop(self._alone, work)
+    async def _work(self, name: str, work: Callable[[], R]) -> R:
+        return await off_loop(Job(name, self._alone), work)
 
-    async def _write(self, work: Callable[[], R]) -> R:
+    async def _write(self, name: str, work: Callable[[], R]) -> R:
+        return await self._work(name, self._writing(work))
+
+    def _writing(self, work: Callable[[], R]) -> Callable[[], R]:
         # An exchange whose await ended early may still read x: what follows is written elsewhere.
         fresh = self._memory() if lent(self.x) else None
-        return await self._work(lambda: self._resettled(fresh, work))
+        return work if fresh is None else lambda: self._resettled(fresh, work)
 
     def _alone(self, work: Callable[[], R]) -> R:
         with self._draws.own(), torch.no_grad():
             return work()
 
-    def _resettled(self, fresh: Tensor | None, work: Callable[[], R]) -> R:
-        if fresh is not None:
-            self._parameters.settle(fresh)
+    def _resettled(self, fresh: Tensor, work: Callable[[], R]) -> R:
+        self._parameters.settle(fresh)
         return work()
 
     def _memory(self) -> Tensor:
@@ -257,7 +260,7 @@ class Supervised(Learner):
 
     async def measure(self, at: Tensor | None = None) -> dict[str, float]:
         """Return mean loss and accuracy over the loader, once through, in evaluation mode."""
-        return await self._work(lambda: self._measure(at))
+        return await self._work("measure", lambda: self._measure(at))
 
     def _measure(self, at: Tensor | None) -> dict[str, float]:
         loss = right = count = 0.0

@@ -23,14 +23,14 @@ TENSOR_FILES = {
 WIRE = {"msgpack", "uvloop", "zmq"}
 HARMLESS = {
     "__future__", "abc", "collections", "contextlib", "copy", "dataclasses", "enum", "functools",
-    "itertools", "math", "operator", "pathlib", "types", "typing",
+    "hashlib", "itertools", "math", "operator", "pathlib", "types", "typing",
 }  # fmt: skip
 ASYNCIO = {"Event", "TaskGroup", "create_task"}
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
         "elastic", "evaluator", "functional", "keeping", "learner", "momentum", "overlap",
-        "randomness", "stream",
+        "quadratic", "randomness", "stream",
         "vector",
     )
 }  # fmt: skip

@@ -19,8 +19,8 @@ NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "__init__", "elastic", "evaluator", "functional", "learner", "overlap", "randomness",
-        "stream", "vector",
+        "__init__", "elastic", "evaluator", "functional", "learner", "overlap", "quadratic",
+        "randomness", "stream", "vector",
     )
 }  # fmt: skip
 """Protocol files that are no paper's algorithm, and may be as long as any file."""

@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import pytest
 
 from tests.actors.conftest import World
 from tether.actors import report
-from tether.actors.compute import off_loop
+from tether.actors.compute import Job, off_loop
+
+
+class Names(ThreadPoolExecutor):
+    """The thread of who is no actor, which writes down what its jobs are called."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.names: list[str] = []
+        asyncio.get_running_loop().set_default_executor(self)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        assert isinstance(fn, Job)
+        self.names.append(fn.name)
+        return super().submit(fn, *args, **kwargs)
 
 
 def thread_name() -> str:
@@ -33,6 +51,25 @@ async def test_outside_an_actor_work_leaves_the_loops_thread() -> None:
 async def test_an_error_of_the_work_comes_back() -> None:
     with pytest.raises(KeyError, match="diverged"):
         await off_loop(fail, "diverged", kind=KeyError)
+
+
+async def test_the_executor_is_told_the_name_of_the_work() -> None:
+    executor = Names()
+
+    found = [
+        await off_loop(work, 7)
+        for work in (abs, lambda x: -x, partial(pow, 2), Job("gradient", partial(pow, 3)))
+    ]
+
+    assert found == [7, -7, 128, 2187]
+    assert executor.names == ["abs", "<lambda>", "partial", "gradient"]
+
+
+def test_a_job_is_called_like_its_function() -> None:
+    job = Job("fail", fail)
+
+    with pytest.raises(KeyError, match="diverged"):
+        job("diverged", kind=KeyError)
 
 
 async def test_messages_are_handled_while_the_work_goes_on(memory: World) -> None:

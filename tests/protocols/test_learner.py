@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.utils.data import DataLoader, TensorDataset
 
+from tests.actors.test_compute import Names
 from tether.actors import debug
 from tether.actors.cell import Cell, Desk
 from tether.actors.clock import SystemClock
@@ -162,6 +163,30 @@ async def test_apply_writes_x_and_returns_what_the_kernel_returns() -> None:
 
     assert float(total) == -2.0
     assert learner.model.get_parameter("x").tolist() == [0.0, -2.0]
+
+
+async def test_all_work_has_the_name_of_the_method_that_it_is_done_for() -> None:
+    executor = Names()
+    model, batch = nn.Linear(3, 3), (torch.eye(3), torch.tensor([0, 1, 0]))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    learner = Supervised(model, nn.functional.cross_entropy, [batch], optimizer)
+    start = learner.x.clone()
+
+    async def pull() -> Tensor:
+        return start
+
+    await learner.begin(pull)
+    await learner.step(await learner.gradient())
+    await learner.gradients(start[None], (batch[0][None], batch[1][None]))
+    await learner.hessian_product(start, batch)
+    await learner.predict(batch[0])
+    await learner.compute(torch.sub, start, 1)
+    await learner.measure()
+
+    assert executor.names == [
+        "apply", "gradient", "step", "gradients", "hessian_product", "predict", "compute",
+        "measure",
+    ]  # fmt: skip
 
 
 async def test_x_moves_to_fresh_memory_while_its_own_is_still_lent() -> None:

@@ -1,0 +1,124 @@
+"""What EASGD conserves: only gradients move the sum of all variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tether.protocols.easgd import Center, Worker
+from tether.protocols.invariant import Call, Life, View
+
+ROUNDINGS = 16
+"""Roundings that are let pass beside those of the exchanges, in units of the largest number."""
+
+
+class Conservation:
+    """x̃ + Σxⁱ − Σ(differences under way) = Σ(steps) + Σ(leaks), in every coordinate.
+
+    An exchange has moved x̃ by α(x − x̃) as soon as it is answered, and moves x by as much when its
+    worker has applied it: until then the difference is under way. What a death takes away, and what
+    comes back from a checkpoint or from x̃, are leaks. Roundings grow with the exchanges.
+    """
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.lives: dict[str, Life] = {}
+        self.owned: dict[str, Any] = {}
+        self.under_way: dict[str, Tensor] = {}
+        self.joining: set[str] = set()
+        self.moved: Tensor | float = 0.0
+        """Σ(steps) + Σ(leaks), float64."""
+        self.roundings = ROUNDINGS
+        self._x: dict[str, Tensor] = {}
+
+    def made(self, life: Life, actor: Any) -> None:
+        """See a center or a worker come; all workers may take its x̃ when a center does."""
+        if not isinstance(actor, Center | Worker):
+            return
+        self._bury(life.name)
+        self.lives[life.name], self.owned[life.name] = life, actor
+        self._move(wide(vector(actor)), "" if life.incarnation == 1 else f"{life.name} came back")
+        self.joining |= {life.name} if isinstance(actor, Worker) else {*self.lives}
+
+    def before(self, name: str, work: str) -> None:
+        """Keep x as it is before a learner's work writes it."""
+        if work in {"step", "apply"} and name in self.owned:
+            self._x[name] = wide(vector(self.owned[name]))
+
+    def after(self, name: str, work: str) -> None:
+        """Book what has moved x: a step of its own, a difference, or x̃ that a worker begins at."""
+        before = self._x.pop(name, None)
+        if before is None:
+            return
+        change = wide(vector(self.owned[name])) - before
+        if work == "step":
+            self.moved = self.moved + change
+        elif (d := self.under_way.get(name)) is not None and self._is(change, -d, before):
+            del self.under_way[name]
+        elif name in self.joining:
+            self.joining.discard(name)
+            self._move(change + self.under_way.pop(name, 0.0), f"{name} began at x̃")
+        else:
+            self.under_way.pop(name, None)
+
+    def answered(self, call: Call, answer: Any) -> None:
+        """Note a difference that is under way now; to a worker that has died it never comes."""
+        if call.method != "exchange" or not isinstance(answer, Tensor):
+            return
+        name, d = call.source.name, wide(answer)
+        self.roundings += 4
+        if self.lives.get(name) == call.source and name in self.view.actors:
+            self.under_way[name] = d
+        else:
+            self._move(d, f"{name} died before its difference came")
+
+    def check(self) -> str:
+        """Compare both sides."""
+        for name in [name for name in self.owned if name not in self.view.actors]:
+            self._bury(name)
+        there = [wide(vector(actor)) for actor in self.owned.values()]
+        under_way = [*self.under_way.values()]
+        if not there:
+            return ""
+        left = torch.stack(there).sum(0) - (torch.stack(under_way).sum(0) if under_way else 0.0)
+        scale = max(1.0, *(float(x.abs().max()) for x in [*there, *under_way]))
+        wrong = float((left - self.moved).abs().max())
+        if wrong <= self.roundings * len(there) * scale * epsilon(self.owned):
+            return ""
+        return f"x̃ + Σx − differences under way is off Σ steps + leaks by {wrong:.3g}"
+
+    def _bury(self, name: str) -> None:
+        """See an actor gone, with its variable and the difference that was on its way to it."""
+        actor = self.owned.pop(name, None)
+        if actor is not None:
+            self._move(self.under_way.pop(name, 0.0) - wide(vector(actor)), f"{name} died")
+            self._x.pop(name, None)
+
+    def _move(self, change: Tensor, leak: str) -> None:
+        self.moved = self.moved + change
+        if leak and bool(change.any()):
+            self.view.leak(leak, float(change.norm()))
+
+    def _is(self, change: Tensor, wanted: Tensor, near: Tensor) -> bool:
+        room = 4 * epsilon(self.owned) * max(1.0, float(near.abs().max()))
+        return float((change - wanted).abs().max()) <= room
+
+
+def vector(actor: Center | Worker) -> Tensor:
+    """Return the variable that an actor holds."""
+    return actor.x if isinstance(actor, Center) else actor.learner.x
+
+
+def wide(x: Tensor) -> Tensor:
+    """Return a copy in float64, in which sums of float32 are exact enough."""
+    return x.detach().to("cpu", torch.float64, copy=True)
+
+
+def epsilon(owned: dict[str, Any]) -> float:
+    """Return the spacing of the variables' numbers."""
+    return max(torch.finfo(vector(actor).dtype).eps for actor in owned.values())
+
+
+INVARIANTS = (Conservation,)
