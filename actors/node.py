@@ -150,6 +150,8 @@ class Node:
 
     def answer(self, cell: Cell, delivery: Delivery, value: Any, here: Acting) -> None:
         """Send an ask its answer, snapshotted unless it lies in a buffer of its handler."""
+        if self.witness is not None:
+            self.witness.answered(cell, delivery, value)
         if delivery.message.kind is Kind.ASK:
             try:
                 body = codec.encode(value, here.owns, self.pool.take)

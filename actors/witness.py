@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from tether.actors.cell import Cell
@@ -32,6 +32,10 @@ class Witness(Protocol):
 
     def begun(self, cell: Cell, delivery: Delivery) -> None:
         """See the handling of a call begin."""
+        ...
+
+    def answered(self, cell: Cell, delivery: Delivery, value: Any) -> None:
+        """See a handler return."""
         ...
 
     def settled(self, link: Link, message: Message, dropped: str | None) -> None:

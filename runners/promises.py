@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tether.actors.asks import Ask
 from tether.actors.cell import Cell
@@ -59,6 +59,8 @@ class Promises:
         self.aged: Callable[[str, str, float, int], None] = nobody_counts
         """Is told of each call that begins: sender, receiver, its age in seconds, and how many
         messages its receiver has begun since it was sent."""
+        self.returned: Callable[[Cell, Delivery, Any], None] = nobody_listens
+        """Is told what each handler returns."""
         self._turns: dict[tuple[str, int], tuple[int, int]] = {}
         self._waiting: dict[Link, tuple[int, int]] = {}
 
@@ -129,6 +131,10 @@ class Promises:
             self.broken(f"{_title(pair, message)} begins while another message is handled there")
         self._turns[life] = cell.turn, handling + 1
 
+    def answered(self, cell: Cell, delivery: Delivery, value: Any) -> None:
+        """See a handler return."""
+        self.returned(cell, delivery, value)
+
     def settled(self, link: Link, message: Message, dropped: str | None) -> None:
         """See a call handled, or dropped for a reason."""
         self._leave(link, message.body.size)
@@ -197,6 +203,10 @@ def _number(pair: Pair, message: Message) -> Number:
 
 def _title(pair: Pair, message: Message) -> str:
     return f"message {message.number} of {pair.source} to {pair.target}, {message.method},"
+
+
+def nobody_listens(_cell: Cell, _delivery: Delivery, _value: Any) -> None:
+    """Let what a handler returns be its caller's own."""
 
 
 def nobody_counts(_source: str, _target: str, _age: float, _since: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from tether.actors.cell import Cell
 from tether.actors.checkpoint import Checkpoints
@@ -16,7 +16,9 @@ from tether.actors.journal import Memory
 from tether.actors.storage import MemoryStorage
 from tether.runners.chaos import Chaos
 from tether.runners.conductor import Conductor
+from tether.runners.declared import Declared
 from tether.runners.faults import Fault, Victims
+from tether.runners.gauge import Disagreement, Staleness
 from tether.runners.medium import Endpoint, Medium
 from tether.runners.members import Here
 from tether.runners.network import Network, names_of
@@ -32,15 +34,27 @@ from tether.runners.trace import Trace
 from tether.runners.virtual import VirtualLoop
 from tether.runners.virtual_clock import VirtualClock
 
+CHECK_EVERY = 500
+CHECK_EVERY_ACTOR = 50
+"""Callbacks after which what reads all state is checked again: at least, and for each actor."""
 MOST_BROKEN = 20
 """Broken promises that are kept; after these a run is bad enough."""
+
+
+class Work(NamedTuple):
+    """A piece of work that takes time: whose, what, and from when to when, in seconds."""
+
+    actor: str
+    work: str
+    begins: float
+    ends: float
 
 
 class Simulation:
     """The world of one simulated run; everything in it is drawn from `seed`.
 
     It has to be made where a `VirtualLoop` runs. `broken` gathers a sentence for each promise that
-    did not hold.
+    did not hold; `keeps` says whether all reports and all times of work are kept.
     """
 
     def __init__(
@@ -51,6 +65,7 @@ class Simulation:
         *,
         seed: int = 0,
         trace: Trace | None = None,
+        keeps: bool = True,
     ) -> None:
         self.loop = virtual_loop()
         self.names = {n: names_of(specs) for n, specs in _by_process(plan).items()}
@@ -61,9 +76,9 @@ class Simulation:
         self.trace = trace
         self.broken: dict[str, None] = {}
         self.slowness: list[tuple[Victims, float]] = []
-        self.work: list[tuple[str, str, float, float]] = []
-        """What was computed: by whom, what, from when to when."""
-        self.clock = VirtualClock(self.loop, seed, network.cost, self._pace, self._worked)
+        self.keeps = keeps
+        self.work: list[Work] = []
+        self.clock = VirtualClock(self.loop, seed, network.cost, self._pace, self)
         resends = bool(faults) or any(rule.loses for rule in network.rules)
         self.medium = Medium(
             network, self.names, self.loop, seed, trace, network.resend if resends else None
@@ -73,14 +88,20 @@ class Simulation:
         self.checkpoints = Checkpoints(self.disk)
         self.promises = Promises(self.clock.now, self.break_)
         self.returns = Returns(self.checkpoints, self.promises.handled_by, self.break_)
-        self.tally = Tally(self.clock.now, self.returns.restarted)
+        self.tally = Tally(self.clock.now, self.returns.restarted, every=keeps)
         self.members: dict[str, Simulated] = {}
         self.outside: Process | None = None
         self.chaos = Chaos(self, faults)
-        self.made: Callable[[Cell], None] = nobody_looks
-        """Is shown every actor when it is made, before it does anything."""
-        self._pids = count(1)
+        flights = self.promises.flights
+        self.declared = Declared(plan, self.clock.now, self.actors, flights, self.break_)
+        self.promises.returned = self.declared.answered
+        self.staleness = Staleness(self.clock.random("samples of staleness"))
+        self.promises.aged = self.staleness.add
+        self.disagreement = Disagreement()
+        self._ending = False
+        self._starts = count(1)
         self.loop.checks.append(self.check)
+        self.loop.check_every = max(CHECK_EVERY, CHECK_EVERY_ACTOR * len(self.plan.actors))
 
     def break_(self, sentence: str) -> None:
         """Note that a promise did not hold."""
@@ -99,12 +120,22 @@ class Simulation:
             factor *= times if actor in victims else 1.0
         return factor
 
-    def _worked(self, actor: str, piece: str, begins: float, ends: float) -> None:
-        self.work.append((actor, piece, begins, ends))
+    def before(self, name: str, work: str) -> None:
+        """See a piece of an actor's work about to be computed."""
+        self.declared.before(name, work)
+
+    def after(self, name: str, work: str) -> None:
+        """See it computed."""
+        self.declared.after(name, work)
+
+    def took(self, name: str, work: str, begins: float, ends: float) -> None:
+        """Keep from when to when it is taken to last."""
+        if self.keeps:
+            self.work.append(Work(name, work, begins, ends))
 
     def member(self, name: str) -> Simulated:
         """Return a process that is not yet started."""
-        random = self.clock.random(f"process {name} {next(self._pids)}")
+        random = self.clock.random(f"process {name} {next(self._starts)}")
         network = self.network
         member = self.members[name] = Simulated(
             name,
@@ -171,6 +202,9 @@ class Simulation:
         for member in self.members.values():
             if member.process is not None and not member.scope.stopped and not member.scope.killed:
                 self.promises.in_time(member.process.node.calls.waits())
+        if not self._ending:  # actors end one after the other then, which is no death
+            self.declared.check()
+            self.disagreement.look(self.clock.now(), self.actors())
 
     def conductor(self) -> Conductor:
         """Return what conducts the run, as it does a real one."""
@@ -181,6 +215,12 @@ class Simulation:
             outside=Here(self.outside) if self.outside is not None else None,
             clock=self.clock,
         )
+
+    def calm(self) -> None:
+        """Let nothing go wrong any more: the run is about to end."""
+        self.chaos.end()
+        self.check()
+        self._ending = True
 
     def close(self, result: Result | None = None) -> None:
         """End all that is still there, and compare the books of a run that has ended with all."""
@@ -228,7 +268,7 @@ class Share(Process):
         """Make an actor, and show it to the simulation."""
         cell = super().make(spec, restore, by_itself=by_itself)
         self.simulation.returns.made(cell)
-        self.simulation.made(cell)
+        self.simulation.declared.made(cell)
         return cell
 
     def _keeping(self, cell: Cell, cut: int) -> None:
@@ -258,10 +298,6 @@ def _by_process(plan: Plan) -> dict[str, list[ActorSpec]]:
     for spec in plan:
         found.setdefault(spec.process, []).append(spec)
     return found
-
-
-def nobody_looks(_cell: Cell) -> None:
-    """Let an actor be made unseen."""
 
 
 def nobody_hears(*_said: Any) -> None:

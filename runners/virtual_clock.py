@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from random import Random
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from tether.runners.distribution import Distribution, Sampler
 from tether.runners.virtual import VirtualLoop, settle
@@ -21,21 +21,35 @@ Costs = Callable[[str], Mapping[str, Distribution]]
 """Tells, for an actor, how many seconds each piece of its work takes, by its name."""
 Pace = Callable[[str], float]
 """Tells how many times slower than usual an actor computes now."""
-Worked = Callable[[str, str, float, float], None]
-"""Is told of a piece of work: whose, its name, when it begins and when it ends."""
+
+
+class Overseer(Protocol):
+    """Sees all that is computed off the loops, at the moment it is computed."""
+
+    def before(self, name: str, work: str) -> None:
+        """See a piece of an actor's work about to be computed."""
+        ...
+
+    def after(self, name: str, work: str) -> None:
+        """See it computed."""
+        ...
+
+    def took(self, name: str, work: str, begins: float, ends: float) -> None:
+        """See from when to when it is taken to last, in seconds, if it takes any time."""
+        ...
 
 
 class VirtualClock:
-    """The clock of a simulated process; `worked` is told of all that is computed off its loops."""
+    """The clock of a simulated process; `overseer` sees all that is computed."""
 
     def __init__(
-        self, loop: VirtualLoop, seed: int, costs: Costs, pace: Pace, worked: Worked
+        self, loop: VirtualLoop, seed: int, costs: Costs, pace: Pace, overseer: Overseer
     ) -> None:
         self.loop = loop
         self.seed = seed
         self._costs = costs
         self._pace = pace
-        self._worked = worked
+        self._overseer = overseer
         self._tokens = self.random("tokens")
 
     def now(self) -> float:
@@ -62,7 +76,7 @@ class VirtualClock:
             for piece, cost in self._costs(name).items()
             if not cost.is_zero
         }
-        return VirtualThread(name, self.loop, samplers, self._pace, self._worked)
+        return VirtualThread(name, self.loop, samplers, self._pace, self._overseer)
 
 
 class VirtualThread(Executor):
@@ -77,13 +91,13 @@ class VirtualThread(Executor):
         loop: VirtualLoop,
         samplers: Mapping[str, Sampler],
         pace: Pace,
-        worked: Worked,
+        overseer: Overseer,
     ) -> None:
         self.name = name
         self._loop = loop
         self._samplers = samplers
         self._pace = pace
-        self._worked = worked
+        self._overseer = overseer
         self._free = 0.0
 
     def begin(self, job: Callable[[], Any]) -> asyncio.Future[Any]:
@@ -94,20 +108,27 @@ class VirtualThread(Executor):
         sampler = self._samplers.get(piece)
         takes = 0.0 if sampler is None else sampler() * self._pace(self.name)
         if begins + takes <= now:
-            settle(done, job)
+            self._do(done, job, piece)
             return done
         self._free = begins + takes
-        self._worked(self.name, piece, begins, self._free)
+        self._overseer.took(self.name, piece, begins, self._free)
         if begins <= now:
-            self._compute(done, job, self._free)
+            self._compute(done, job, piece, self._free)
         else:
-            self._loop.call_at(begins, self._compute, done, job, self._free)
+            self._loop.call_at(begins, self._compute, done, job, piece, self._free)
         return done
 
-    def _compute(self, done: asyncio.Future[Any], job: Callable[[], Any], ends: float) -> None:
+    def _compute(
+        self, done: asyncio.Future[Any], job: Callable[[], Any], piece: str, ends: float
+    ) -> None:
         result: asyncio.Future[Any] = self._loop.create_future()
-        settle(result, job)
+        self._do(result, job, piece)
         self._loop.call_at(ends, _pass_on, result, done)
+
+    def _do(self, result: asyncio.Future[Any], job: Callable[[], Any], piece: str) -> None:
+        self._overseer.before(self.name, piece)
+        settle(result, job)
+        self._overseer.after(self.name, piece)
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Do a piece of work; the future is one of threads, as executors have them."""

@@ -1,0 +1,163 @@
+"""What protocols have declared to hold, checked while they are simulated."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from tether.actors import codec
+from tether.actors.cell import Cell
+from tether.actors.handlers import handlers
+from tether.actors.mailbox import Delivery
+from tether.actors.records import argument_records
+from tether.runners.promises import Broken, Flight, Number
+from tether.runners.spec import Plan
+
+SUFFIX = "_invariants"
+
+
+class Life(NamedTuple):
+    """One incarnation of an actor."""
+
+    name: str
+    incarnation: int
+
+
+class Call(NamedTuple):
+    """A message: who sent it to whom, which it is, and what it holds."""
+
+    source: Life
+    target: Life
+    method: str
+    args: tuple[Any, ...]
+
+
+class Invariant(Protocol):
+    """What a protocol has declared, at work; `tether.protocols.invariant` says what is meant."""
+
+    def made(self, life: Any, actor: Any) -> None:
+        """See an actor made."""
+        ...
+
+    def before(self, name: str, work: str) -> None:
+        """See a piece of heavy work begin."""
+        ...
+
+    def after(self, name: str, work: str) -> None:
+        """See it done."""
+        ...
+
+    def answered(self, call: Any, answer: Any) -> None:
+        """See a message answered."""
+        ...
+
+    def check(self) -> str:
+        """Return what is wrong, or nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """What a fault has changed of something conserved: when, why, and how much (a norm)."""
+
+    t: float
+    why: str
+    size: float
+
+
+class Declared:
+    """All invariants of the protocols of a plan, and what they see of a simulation."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        now: Callable[[], float],
+        living: Callable[[], Mapping[str, Any]],
+        flights: Mapping[Number, Flight],
+        broken: Broken,
+    ) -> None:
+        self.leaks: list[Leak] = []
+        self._now = now
+        self._living = living
+        self._flights = flights
+        self._broken = broken
+        self._incarnations: dict[str, int] = {}
+        self.invariants: list[Invariant] = [cls(self) for cls in classes(plan)]
+
+    @property
+    def actors(self) -> Mapping[str, Any]:
+        """All actors that live at the moment, by name."""
+        return self._living()
+
+    def under_way(self) -> Iterator[Call]:
+        """Yield the calls that were sent and are neither begun, dropped nor lost."""
+        for key, flight in list(self._flights.items()):
+            target = Life(flight.target, flight.incarnation)
+            actor = self._living().get(flight.target)
+            if actor is not None and target.incarnation >= self._incarnations[flight.target]:
+                yield Call(Life(*key[:2]), target, flight.message.method, _args(actor, flight))
+
+    def leak(self, why: str, size: float) -> None:
+        """Keep what a fault has changed of something conserved."""
+        self.leaks.append(Leak(self._now(), why, size))
+
+    def made(self, cell: Cell) -> None:
+        """See an actor made."""
+        self._incarnations[cell.name] = cell.incarnation
+        for invariant in self.invariants:
+            invariant.made(Life(cell.name, cell.incarnation), cell.actor)
+
+    def before(self, name: str, work: str) -> None:
+        """See a piece of heavy work begin."""
+        for invariant in self.invariants:
+            invariant.before(name, work)
+
+    def after(self, name: str, work: str) -> None:
+        """See it done."""
+        for invariant in self.invariants:
+            invariant.after(name, work)
+
+    def answered(self, cell: Cell, delivery: Delivery, value: Any) -> None:
+        """See a message answered."""
+        if not self.invariants:
+            return
+        pair = delivery.link.turned
+        source = Life(pair.source, pair.source_incarnation)
+        call = Call(source, Life(cell.name, cell.incarnation), delivery.message.method, ())
+        for invariant in self.invariants:
+            invariant.answered(call, value)
+
+    def check(self) -> None:
+        """Have all say whether they hold."""
+        for invariant in self.invariants:
+            if sentence := invariant.check():
+                self._broken(f"{type(invariant).__name__}: {sentence}")
+
+
+def _args(actor: Any, flight: Flight) -> tuple[Any, ...]:
+    """Return what a message holds, decoded; handles in it are names."""
+    cls: type = type(actor)
+    handler = handlers(cls)[flight.message.method]
+    records = argument_records(handler)
+    args, kwargs = codec.decode(flight.message.body, records=records, ref=lambda name: name)
+    return (*args, *kwargs.values())
+
+
+def classes(plan: Plan) -> list[Any]:
+    """Return the invariants that stand beside the modules of a plan's actors."""
+    modules = dict.fromkeys(spec.actor.partition(":")[0] + SUFFIX for spec in plan)
+    found = []
+    for name in modules:
+        if _is_there(name):
+            found += importlib.import_module(name).INVARIANTS
+    return found
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # what it would stand in is no package, or not there
+        return False
