@@ -1,7 +1,8 @@
-"""What a user types: `tether check | show | up | stop | plot`."""
+"""What a user types: `tether check | show | up | simulate | stop | plot`."""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -94,6 +95,43 @@ def up(
 
     seconds = parsed_duration(duration) if duration else None
     return launch(wiring, planned(wiring, sets), sets, seconds, directory, resume)
+
+
+@app.command()
+def simulate(
+    wiring: WiringFile,
+    sets: Sets = [],  # noqa: B006 - typer reads it
+    seed: Annotated[int, typer.Option(help="all chance is drawn from it")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="simulate so many, from --seed on")] = 1,
+    network: Annotated[
+        Path | None, typer.Option(help="latencies, bandwidths, losses, times of computing (TOML)")
+    ] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help="what goes wrong, and when (TOML)", metavar="FILE")
+    ] = None,
+    duration: Annotated[
+        str, typer.Option("--for", help="end after so much virtual time", metavar="TIME")
+    ] = "1h",
+    directory: Annotated[
+        Path | None, typer.Option("--run", help="the directory [default: runs/NAME-seedN-TIME]")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="write every packet's headers there, a line each")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="processes for many seeds")] = os.cpu_count()
+    or 1,
+) -> int:
+    """Run a wiring in one process, in virtual time, on a simulated network with seeded faults."""
+    from tether.runners.simulate import Setting
+    from tether.runners.simulating import simulate as simulated
+    from tether.runners.simulating import simulate_all
+
+    setting = Setting(wiring, sets, network, faults, parsed_duration(duration))
+    if seeds == 1:
+        return simulated(setting, seed, directory, trace)
+    if directory is not None or trace is not None:
+        raise typer.BadParameter("--run and --trace are for one seed; leave out --seeds")
+    return simulate_all(setting, seed, seeds, jobs)
 
 
 @app.command()

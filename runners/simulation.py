@@ -224,10 +224,10 @@ class Simulation:
 
     def close(self, result: Result | None = None) -> None:
         """End all that is still there, and compare the books of a run that has ended with all."""
-        self.check()
         self.loop.checks.remove(self.check)
         self.tally.end()
         if result is not None:
+            self.check()
             drained = result.outcome in {"finished", "stopped"} and not result.problems
             records = result.records.values()
             books = [account for record in records for account in record["accounts"]]

@@ -18,6 +18,11 @@ class Report(NamedTuple):
     step: int | None
     metrics: Mapping[str, float]
 
+    @property
+    def loss(self) -> float:
+        """The loss it has."""
+        return self.metrics["loss"]
+
 
 class Span(NamedTuple):
     """A time in which an actor was not as usual: dead, or silent."""
@@ -35,9 +40,11 @@ class Tally(Silence):
         self, now: Callable[[], float], returned: Callable[[Restart], None], *, every: bool = True
     ) -> None:
         self.every = every
-        """Whether all reports are kept, or the last one of each actor."""
+        """Whether all reports are kept, or only the first and the last loss of each actor."""
         self.reports: list[Report] = []
+        self.first: dict[str, Report] = {}
         self.last: dict[str, Report] = {}
+        """The first and the last report with a loss, by actor."""
         self.restarts: list[Restart] = []
         self.gave_up_on: dict[str, str] = {}
         self.membership: list[Change] = []
@@ -51,7 +58,10 @@ class Tally(Silence):
         self, actor: str, t: float, step: int | None, metrics: Mapping[str, float]
     ) -> None:
         """Keep a report."""
-        report = self.last[actor] = Report(t, actor, step, metrics)
+        report = Report(t, actor, step, metrics)
+        if "loss" in metrics:
+            self.first.setdefault(actor, report)
+            self.last[actor] = report
         if self.every:
             self.reports.append(report)
 

@@ -1,0 +1,112 @@
+"""`tether simulate`: a wiring in virtual time, with seeded faults, once or for many seeds."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tether.runners import virtual
+from tether.runners.faults import Fault, read_faults
+from tether.runners.findings import Findings, found
+from tether.runners.imports import first_on_path
+from tether.runners.linker import link
+from tether.runners.network import Network
+from tether.runners.network_file import load, read_network
+from tether.runners.result import Result
+from tether.runners.simulation import Simulation
+from tether.runners.spec import Plan
+from tether.runners.trace import Trace
+from tether.runners.wiring import override, read
+
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What one simulation is of: a wiring and what is changed in it, its network and its faults.
+
+    `duration` is in seconds of virtual time, after which a run is ended in good order.
+    """
+
+    wiring: Path
+    sets: Sequence[str] = ()
+    network: Path | None = None
+    faults: Path | None = None
+    duration: float = HOUR
+
+    def plan(self, seed: int) -> Plan:
+        """Return the plan with a seed; all of it runs on the CPU."""
+        sets = [*self.sets, f"run.seed={seed}", "run.device=cpu"]
+        tables = override(read(self.wiring), sets)
+        folder = self.wiring.parent.absolute()
+        return link(tables, folder, name=self.wiring.stem)
+
+    def read_network(self, plan: Plan) -> Network:
+        """Return the network."""
+        return read_network(*_tables(self.network), plan)
+
+    def read_faults(self, plan: Plan) -> list[Fault]:
+        """Return the faults."""
+        return read_faults(*_tables(self.faults), plan)
+
+    def command(self, seed: int) -> str:
+        """Return the one command that plays a seed again."""
+        words = ["tether", "simulate", str(self.wiring), "--seed", str(seed)]
+        for option, path in (("--network", self.network), ("--faults", self.faults)):
+            words += [option, str(path)] if path is not None else []
+        words += ["--for", f"{self.duration:g}s"] if self.duration != HOUR else []
+        return shlex.join([*words, *(f"--set={text}" for text in self.sets)])
+
+
+def _tables(path: Path | None) -> tuple[dict[str, Any], Path]:
+    return ({}, Path.cwd()) if path is None else (load(path), path.absolute().parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A simulation that has ended."""
+
+    simulation: Simulation
+    result: Result
+    findings: Findings
+    began: float
+    """When the run began, in seconds of the loop's time."""
+
+
+def play(setting: Setting, seed: int, trace: Trace | None = None, *, keeps: bool = True) -> Played:
+    """Simulate one seed; `keeps` says whether all reports and times of work are kept.
+
+    WiringError says all that is wrong with the wiring, the network or the faults.
+    """
+    plan = setting.plan(seed)
+    network, faults = setting.read_network(plan), setting.read_faults(plan)
+    with first_on_path(plan.folder):
+        return virtual.run(_played(setting, plan, network, faults, seed, trace, keeps))
+
+
+async def _played(
+    setting: Setting,
+    plan: Plan,
+    network: Network,
+    faults: Sequence[Fault],
+    seed: int,
+    trace: Trace | None,
+    keeps: bool,
+) -> Played:
+    simulation = Simulation(plan, network, faults, seed=seed, trace=trace, keeps=keeps)
+    conductor = simulation.conductor()
+    try:
+        if await conductor.start():
+            simulation.chaos.begin()
+            simulation.loop.call_later(setting.duration, conductor.stop)
+            await conductor.wait()
+        simulation.calm()
+        result = await conductor.close()
+        simulation.close(result)
+    except BaseException:
+        simulation.close()
+        raise
+    return Played(simulation, result, found(simulation, result), conductor.began or 0.0)

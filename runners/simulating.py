@@ -1,0 +1,130 @@
+"""What `tether simulate` does and shows, for one seed or for many."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tether.runners.findings import Findings
+from tether.runners.folder import RunFolder
+from tether.runners.simulate import Played, Setting, play
+from tether.runners.trace import Trace
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def simulate(setting: Setting, seed: int, run: Path | None, trace: Path | None) -> int:
+    """Simulate one seed, show what was found, and leave a directory; return the exit code.
+
+    0 when all promises held and the run came to its end; 1 when one was broken or somebody was
+    given up.
+    """
+    from rich.console import Console
+
+    console = Console()
+    begun = time.monotonic()
+    folder = RunFolder.create(f"{setting.wiring.stem}-seed{seed}", run)
+    with (folder.logs / "all.log").open("w") as log, contextlib.ExitStack() as stack:
+        file = stack.enter_context(trace.open("w")) if trace is not None else None
+        stack.enter_context(contextlib.redirect_stdout(log))
+        stack.enter_context(contextlib.redirect_stderr(log))
+        played = play(setting, seed, Trace(file) if file is not None else None)
+    _show(played, setting, folder, console)
+    console.print(f"{time.monotonic() - begun:.1f} s of real time", highlight=False)
+    for sentence in played.findings.broken:
+        print(f"broken {sentence}", file=sys.stderr)
+    if played.findings.broken:
+        print(f"play it again: {setting.command(seed)}", file=sys.stderr)
+        return 1
+    return int(played.findings.outcome == "failed")
+
+
+def _show(played: Played, setting: Setting, folder: RunFolder, console: Console) -> None:
+    from tether.runners.findings_page import page
+    from tether.runners.simulation_folder import keep
+    from tether.runners.timeline import draw, story
+
+    keep(played, setting, folder)
+    console.print(page(played.findings), markup=False, highlight=False, soft_wrap=True)
+    if played.findings.trace:
+        console.print(f"trace: {played.findings.trace}", highlight=False)
+    try:
+        whole = story(played.simulation, played.findings.name, played.result.seconds, played.began)
+        draw(whole, folder.path / "timeline.png")
+    except ImportError as error:
+        print(f"no timeline: {error}", file=sys.stderr)
+    console.print(f"run directory {folder.path}", highlight=False, soft_wrap=True)
+    if not played.findings.broken:
+        console.print("all promises held", highlight=False)
+
+
+def simulate_all(setting: Setting, seed: int, seeds: int, jobs: int) -> int:
+    """Simulate many seeds; return 1 when one of them broke a promise.
+
+    For each that did, the sentences and the command that plays it again are printed at once.
+    """
+    setting.read_faults(plan := setting.plan(seed))  # what is wrong is told before all begins
+    setting.read_network(plan)
+    begun = time.monotonic()
+    sums = Sums()
+    asyncio.run(_all(setting, range(seed, seed + seeds), jobs, sums))
+    print(sums.text(time.monotonic() - begun))
+    return int(bool(sums.broken))
+
+
+async def _all(setting: Setting, seeds: range, jobs: int, sums: Sums) -> None:
+    from tether.runners.sweep import sweep
+
+    async with contextlib.aclosing(sweep(setting, seeds, jobs)) as told:
+        async for findings in told:
+            sums.add(findings)
+            for sentence in findings.broken:
+                print(f"seed {findings.seed}: broken {sentence}", file=sys.stderr)
+            if findings.broken:
+                print(f"play it again: {setting.command(findings.seed)}", file=sys.stderr)
+            if sums.seeds % 100 == 0:
+                print(f"{sums.seeds} of {len(seeds)} seeds, {len(sums.broken)} broken", flush=True)
+
+
+class Sums:
+    """What many seeds found, added up."""
+
+    def __init__(self) -> None:
+        self.seeds = 0
+        self.seconds = 0.0
+        self.restarts = 0
+        self.leaks = 0
+        self.broken: list[int] = []
+        self.messages: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
+
+    def add(self, findings: Findings) -> None:
+        """Add what one seed found."""
+        self.seeds += 1
+        self.seconds += findings.seconds
+        self.restarts += findings.restarts
+        self.leaks += findings.leaks
+        self.messages.update(findings.messages)
+        self.faults.update(findings.faults)
+        self.outcomes[findings.outcome] += 1
+        if findings.broken:
+            self.broken.append(findings.seed)
+
+    def text(self, real: float) -> str:
+        """Return the sums in words."""
+        faults = ", ".join(f"{count:,} × {kind}" for kind, count in self.faults.items()) or "none"
+        outcomes = ", ".join(f"{count:,} {what}" for what, count in self.outcomes.items())
+        held = "all promises held" if not self.broken else f"{len(self.broken)} broke a promise"
+        return (
+            f"{self.seeds:,} seeds: {held}\n"
+            f"{outcomes}; {self.seconds:,.0f} s of virtual time in {real:,.1f} s\n"
+            f"{self.messages['sent']:,} messages, {self.messages['handled']:,} handled; "
+            f"faults: {faults}; {self.restarts:,} restarts, {self.leaks:,} leaks"
+        )
