@@ -21,16 +21,20 @@ class Membership:
         """Return the names of those present in a table, by index: none in an unknown one."""
         return self._tables.get(table, ())
 
-    def join(self, name: str) -> None:
-        """Count an actor (`worker/3`) among its table's; one that is there already stays."""
-        self._change(name, {*self.members(table_of(name)), name})
+    def join(self, *names: str) -> None:
+        """Count actors (`worker/3`) among their tables'; those that are there already stay."""
+        joining: dict[str, set[str]] = {}
+        for name in names:
+            joining.setdefault(table_of(name), set()).add(name)
+        for table, more in joining.items():
+            self._change(table, {*self.members(table)} | more)
 
     def leave(self, name: str) -> None:
         """Count an actor out of its table; one that is not there changes nothing."""
-        self._change(name, {*self.members(table_of(name))} - {name})
-
-    def _change(self, name: str, names: set[str]) -> None:
         table = table_of(name)
+        self._change(table, {*self.members(table)} - {name})
+
+    def _change(self, table: str, names: set[str]) -> None:
         present = tuple(sorted(names, key=_index))
         if present != self.members(table):
             self._tables[table] = present

@@ -22,11 +22,7 @@ class Draws:
     def __init__(self, device: torch.device, seed: int | None = None) -> None:
         self.device = device
         with _turn:
-            outside = self._states()
-            if seed is not None:
-                torch.manual_seed(seed)
-            self.states = self._states()
-            self._adopt(outside)
+            self.states = self._states() if seed is None else self._seeded(seed)
 
     @contextmanager
     def own(self) -> Iterator[None]:
@@ -39,6 +35,13 @@ class Draws:
             finally:
                 self.states = self._states()
                 self._adopt(outside)
+
+    def _seeded(self, seed: int) -> list[Tensor]:
+        """Return what torch.manual_seed would make of the generators, without touching them."""
+        states = [torch.Generator().manual_seed(seed).get_state()]
+        if self.device.type == "cuda":
+            states.append(torch.Generator(self.device).manual_seed(seed).get_state())
+        return states
 
     def _states(self) -> list[Tensor]:
         states = [torch.get_rng_state()]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from tether.runners.accounts import accounts
+from tether.runners.accounts import Account, accounts
 from tether.runners.members import Member
 from tether.runners.roster import names_of
 from tether.runners.wills import steps
@@ -46,12 +46,15 @@ class Closing:
     def _record(self) -> None:
         """Make up every actor's record, from the journals of all processes, also of dead ones."""
         rows = list(self.run.roster.rows())
-        joined = accounts(rows, self.run.roster.alive)
+        books: dict[str, list[Account]] = {}
+        for account in accounts(rows, self.run.roster.alive):
+            books.setdefault(account["from"], []).append(account)
+        reports = steps(rows)
         for entry in self.run.roster:
             name = entry.spec.name
-            mine = [account for account in joined if account["from"] == name]
+            mine = books.get(name, [])
             if entry.pid or mine:
-                reached = max(entry.step, steps(rows, name))
+                reached = max(entry.step, reports.get(name, 0))
                 self.run.result.records[name] = {
                     "actor": name, "pid": entry.pid, "steps": reached, "accounts": mine,
                 }  # fmt: skip

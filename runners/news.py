@@ -9,14 +9,15 @@ from tether.actors.node import Node
 from tether.runners.keeper import Tell
 
 PAUSE = 0.25
-"""Seconds between two tellings."""
+"""Seconds between two tellings, where nothing else is said."""
 
 
 class News:
     """Gathers what is reported, and tells it with how much was sent and what waits."""
 
-    def __init__(self, node: Node, tell: Tell) -> None:
+    def __init__(self, node: Node, tell: Tell, pause: float = PAUSE) -> None:
         self.node = node
+        self.pause = pause
         self.tell = tell
         self.tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -35,7 +36,7 @@ class News:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self.pause)
             self.flush()
 
     def flush(self) -> None:

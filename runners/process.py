@@ -39,10 +39,15 @@ Restore = Mapping[str, Sequence[int] | None]
 """Who is to be brought back, and to which rounds of checkpoints: None for the newest there is."""
 
 
-def directory(plan: Plan, processes: Mapping[str, str], outside: str) -> Directory:
+def places(plan: Plan, processes: Mapping[str, str], outside: str) -> dict[str, Place]:
     """Return who lives where, `processes` giving each planned process the name it runs under."""
-    places = {spec.name: Place(processes[spec.process], spec.actor, 1, spec.host) for spec in plan}
-    return Directory({**places, OUTSIDE: Place(outside, object)})
+    found = {spec.name: Place(processes[spec.process], spec.actor, 1, spec.host) for spec in plan}
+    return {**found, OUTSIDE: Place(outside, object)}
+
+
+def directory(plan: Plan, processes: Mapping[str, str], outside: str) -> Directory:
+    """Return the directory that a process begins with."""
+    return Directory(places(plan, processes, outside))
 
 
 class Process:
@@ -85,27 +90,31 @@ class Process:
         self.news = News(self.node, self._say)
         self._shared: dict[str, Any] = {}
         self._loop = asyncio.get_running_loop()
-        self._own = {name: self._supervision(spec) for name, spec in self.specs.items()}
+        self._own: dict[str, Supervision] = {}
         self._resizing: dict[int, asyncio.Future[None]] = {}
         self._ending = False
 
     def _say(self, word: str, *details: Any) -> None:
         self.tell(word, *details)
 
-    def _supervision(self, spec: ActorSpec) -> Supervision:
-        random = self.node.clock.random(f"restarts of {spec.name}")
-        return Supervision("permanent", 0, spec.max_seconds, random)
+    def _supervision(self, name: str) -> Supervision:
+        """Return what says when a life that another's death has ended begins again."""
+        if name not in self._own:
+            random = self.node.clock.random(f"restarts of {name}")
+            seconds = self.specs[name].max_seconds
+            self._own[name] = Supervision("permanent", 0, seconds, random)
+        return self._own[name]
 
     def enter(self, snapshot: Mapping[str, Any]) -> None:
         """Learn how all actors are at this moment."""
         places = self.node.directory
         for name, incarnation in snapshot["incarnations"].items():
-            places.add(name, replace(places.place(name), incarnation=incarnation))
+            if places.place(name).incarnation != incarnation:
+                places.add(name, replace(places.place(name), incarnation=incarnation))
         places.down.update(snapshot["down"])
         places.gone.update(snapshot["gone"])
         places.gone.update(dict.fromkeys(snapshot["off"], "it takes no part at present"))
-        for name in snapshot["present"]:
-            self.membership.join(name)
+        self.membership.join(*snapshot["present"])
 
     async def build(self, names: Sequence[str], restore: Restore, alone: Container[str]) -> None:
         """Listen, import what the actors are made of, and make them.
@@ -177,7 +186,7 @@ class Process:
         elif error is None or isinstance(error, asyncio.CancelledError) or self._ending:
             self._say("ended", name, error is None)
         elif innocent(error, self.node.directory):
-            delay = self._own[name].died(self.node.clock.now(), innocent=True) or 0.0
+            delay = self._supervision(name).died(self.node.clock.now(), innocent=True) or 0.0
             self._say("bereaved", name, str(error), delay)
             self._loop.call_later(delay, self._live_again, name)
         else:

@@ -22,7 +22,7 @@ from tether.runners.gauge import Disagreement, Staleness
 from tether.runners.medium import Endpoint, Medium
 from tether.runners.members import Here
 from tether.runners.network import Network, names_of
-from tether.runners.process import OUTSIDE, Process, Restore, directory
+from tether.runners.process import OUTSIDE, Process, Restore, places
 from tether.runners.promises import Promises
 from tether.runners.result import Result
 from tether.runners.returns import Returns
@@ -37,6 +37,8 @@ from tether.runners.virtual_clock import VirtualClock
 CHECK_EVERY = 500
 CHECK_EVERY_ACTOR = 50
 """Callbacks after which what reads all state is checked again: at least, and for each actor."""
+NEWS_ACTOR = 1e-3
+"""Seconds between two tellings of a process for each actor: telling costs as much as all of them."""
 MOST_BROKEN = 20
 """Broken promises that are kept; after these a run is bad enough."""
 
@@ -70,7 +72,7 @@ class Simulation:
         self.loop = virtual_loop()
         self.names = {n: names_of(specs) for n, specs in _by_process(plan).items()}
         self.plan = replace(plan, hosts={}, actors=tuple(replace(s, host="") for s in plan))
-        self.hosts = {spec.name: spec.host for spec in plan}
+        self._places = places(plan, {spec.process: spec.process for spec in plan}, OUTSIDE)
         self.network = network
         self.seed = seed
         self.trace = trace
@@ -172,10 +174,7 @@ class Simulation:
 
     def places(self) -> Directory:
         """Return who lives where, for one process to keep up to date."""
-        hosted = replace(
-            self.plan, actors=tuple(replace(s, host=self.hosts[s.name]) for s in self.plan)
-        )
-        return directory(hosted, {spec.process: spec.process for spec in self.plan}, OUTSIDE)
+        return Directory(self._places)
 
     def lose_checkpoints(self, process: str) -> None:
         """Forget the checkpoints of the actors of a process."""
@@ -261,6 +260,7 @@ class Share(Process):
             clock=simulation.clock,
             witness=simulation.promises,
         )
+        self.news.pause = max(self.news.pause, len(self.plan.actors) * NEWS_ACTOR)
         self._keep, self._record = self.node.keep, self.node.recorded
         self.node.keep, self.node.recorded = self._keeping, self._recording
 

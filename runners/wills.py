@@ -78,10 +78,13 @@ def _of(rows: Rows, actor: str, incarnation: int) -> Iterator[tuple[Key, Sequenc
             yield key, row
 
 
-def steps(rows: Rows, actor: str) -> int:
-    """Return the last step that the last incarnation of an actor has reported; 0 for none."""
-    own = [(key.local_incarnation, row[0]) for key, row in rows if key[0] == actor and not key[2]]
-    return max(own, default=(0, 0))[1]
+def steps(rows: Rows) -> dict[str, int]:
+    """Return the last step that the last incarnation of each actor has reported."""
+    last: dict[str, tuple[int, int]] = {}
+    for key, row in rows:
+        if not key.remote:
+            last[key.local] = max(last.get(key.local, (0, 0)), (key.local_incarnation, row[0]))
+    return {actor: step for actor, (_, step) in last.items()}
 
 
 def dropped_in(row: Sequence[int]) -> dict[str, int]:
