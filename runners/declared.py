@@ -94,9 +94,10 @@ class Declared:
 
     def under_way(self) -> Iterator[Call]:
         """Yield the calls that were sent and are neither begun, dropped nor lost."""
+        living = self._living()
         for key, flight in list(self._flights.items()):
             target = Life(flight.target, flight.incarnation)
-            actor = self._living().get(flight.target)
+            actor = living.get(flight.target)
             if actor is not None and target.incarnation >= self._incarnations[flight.target]:
                 yield Call(Life(*key[:2]), target, flight.message.method, _args(actor, flight))
 

@@ -39,6 +39,12 @@ class News:
             await asyncio.sleep(self.pause)
             self.flush()
 
+    def report(self) -> None:
+        """Tell what was reported since the last time, and nothing else: it costs little."""
+        if self._reports:
+            reports, self._reports = self._reports, []
+            self.tell("news", reports, {}, {})
+
     def flush(self) -> None:
         """Tell what was reported since the last time, the traffic so far, and the queues now."""
         reports, self._reports = self._reports, []

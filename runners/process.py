@@ -179,7 +179,7 @@ class Process:
         return [name for name in names if not self.node.cells[name].live(self._ended)]
 
     def _ended(self, name: str, error: BaseException | None) -> None:
-        self.news.flush()
+        self.news.report()
         permanent = self.specs[name].restart == "permanent" and not self._ending
         if error is None and permanent:
             self._crashed(name, "its run() has returned, but it is permanent", "")

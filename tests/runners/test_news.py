@@ -67,6 +67,7 @@ async def test_who_waits_and_who_is_held_back_is_told_until_it_is_over() -> None
     during = share.told.of("news")[-1][2]
     share.actor("busy/0").gate.set()
     await share.told.until("ended")
+    share.process.news.flush()
     after = share.told.of("news")[-1][2]
     share.process.news.flush()
     later = share.told.of("news")[-1][2]
