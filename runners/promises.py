@@ -153,12 +153,12 @@ class Promises:
         if count > 1:
             self._waiting[link] = count - 1, held - size
 
-    def in_time(self, asks: Iterable[Ask]) -> None:
-        """See what is waited for: nothing whose time is over."""
+    def in_time(self, asks: Iterable[Ask], since: float) -> None:
+        """See what a process waits for that has run `since` then: nothing whose time is over."""
         now = self.now()
         for ask in asks:
             end = ask.message.deadline
-            if end is not None and end < now and not ask.future.done():
+            if end is not None and max(end, since) < now and not ask.future.done():
                 pair = ask.link.pair
                 text = f"had to end by {end:.6g} s, but is waited for at {now:.6g} s"
                 self.broken(f"{_title(pair, ask.message)} {text}")

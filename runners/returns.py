@@ -35,6 +35,8 @@ class Returns:
         self._lives: dict[str, int] = {}
         self._before: dict[str, int] = {}
         self._steps: dict[tuple[str, int], int] = {}
+        self._begun: dict[tuple[str, int], int] = {}
+        """The step that each incarnation went on from."""
         self._kept: dict[tuple[str, int], Kept] = {}
         self._newest: dict[str, int] = {}
 
@@ -44,7 +46,9 @@ class Returns:
         if cell.incarnation <= life:
             self.broken(f"{actor} was made as incarnation {cell.incarnation} after {life}")
         self._before[actor], self._lives[actor] = life, cell.incarnation
-        self._newest[actor] = max(self.checkpoints.rounds(actor), default=0)
+        newest = self._newest[actor] = max(self.checkpoints.rounds(actor), default=0)
+        kept = self._kept.get((actor, newest))
+        self._begun[actor, cell.incarnation] = kept.step if kept is not None else 0
 
     def reported(self, actor: str, incarnation: int, step: int) -> None:
         """See a step reported."""
@@ -54,7 +58,7 @@ class Returns:
         """See a state about to be copied for a checkpoint."""
         life = cell.name, cell.incarnation
         self._kept[cell.name, cut] = Kept(
-            cell.incarnation, self.handled[life], self._steps.get(life, 0)
+            cell.incarnation, self.handled[life], self._steps.get(life, self._begun.get(life, 0))
         )
 
     def restarted(self, restart: Restart) -> None:

@@ -24,7 +24,7 @@ class Scope:
         self.stopped = False
         self.killed = False
         self.since = 0.0
-        """When it was stopped or killed last, in seconds."""
+        """When it was stopped or killed last, or has gone on, in seconds."""
         self._loop = loop
         self._held: list[asyncio.Handle] = []
         self.context = copy_context()
@@ -39,7 +39,7 @@ class Scope:
     def go_on(self) -> None:
         """Have run what has waited, in its order, as by SIGCONT."""
         if self.stopped and not self.killed:
-            self.stopped = False
+            self.stopped, self.since = False, self._loop.time()
             held, self._held = self._held, []
             self._loop.resume(held)
 

@@ -199,8 +199,9 @@ class Simulation:
     def check(self) -> None:
         """Hold what the runtime promises against how all is now."""
         for member in self.members.values():
-            if member.process is not None and not member.scope.stopped and not member.scope.killed:
-                self.promises.in_time(member.process.node.calls.waits())
+            scope, process = member.scope, member.process
+            if process is not None and not scope.stopped and not scope.killed:
+                self.promises.in_time(process.node.calls.waits(), scope.since)
         if not self._ending:  # actors end one after the other then, which is no death
             self.declared.check()
             self.disagreement.look(self.clock.now(), self.actors())
