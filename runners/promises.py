@@ -163,6 +163,16 @@ class Promises:
                 text = f"had to end by {end:.6g} s, but is waited for at {now:.6g} s"
                 self.broken(f"{_title(pair, ask.message)} {text}")
 
+    def unacknowledged(self, links: Iterable[Link]) -> None:
+        """See who still waits for acknowledgements after a long calm: nobody, if all is handled."""
+        flying = {(key.source, flight.target) for key, flight in self.flights.items()}
+        for link in links:
+            ends = link.local, link.remote
+            busy = any(self._turns.get((link.remote, link.pair.target_incarnation), (0, 0))[1:])
+            if ends not in flying and not busy:
+                text = "has handled all, but never acknowledged it"
+                self.broken(f"{link.remote} {text}, though {link.local} has asked it to")
+
     def ended(self, waits: Iterable[Ask]) -> None:
         """See what is still waited for when all is over: nothing."""
         for ask in waits:

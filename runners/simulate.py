@@ -103,7 +103,7 @@ async def _played(
             simulation.chaos.begin()
             simulation.loop.call_later(setting.duration, conductor.stop)
             await conductor.wait()
-        simulation.calm()
+        await simulation.calm()
         result = await conductor.close()
         simulation.close(result)
     except BaseException:

@@ -13,6 +13,7 @@ from tether.actors.checkpoint import Checkpoints
 from tether.actors.directory import Directory
 from tether.actors.frames import Origin
 from tether.actors.journal import Memory
+from tether.actors.link import Link
 from tether.actors.storage import MemoryStorage
 from tether.runners.chaos import Chaos
 from tether.runners.conductor import Conductor
@@ -39,6 +40,8 @@ CHECK_EVERY_ACTOR = 50
 """Callbacks after which what reads all state is checked again: at least, and for each actor."""
 NEWS_ACTOR = 1e-3
 """Seconds between two tellings of a process for each actor: telling costs as much as all of them."""
+PATIENCE = 20.0
+"""Seconds of calm after which nothing that was handled may be unacknowledged."""
 MOST_BROKEN = 20
 """Broken promises that are kept; after these a run is bad enough."""
 
@@ -216,11 +219,21 @@ class Simulation:
             clock=self.clock,
         )
 
-    def calm(self) -> None:
-        """Let nothing go wrong any more: the run is about to end."""
+    async def calm(self) -> None:
+        """Let nothing go wrong any more, and see all that was handled acknowledged."""
         self.chaos.end()
         self.check()
+        end, silent = self.clock.now() + PATIENCE, self._unsaid()
+        while silent and self.clock.now() < end:
+            await asyncio.sleep(PATIENCE / 100)
+            silent = {link: calls for link, calls in self._unsaid().items() if silent.get(link) == calls}
+        self.promises.unacknowledged(silent)
         self._ending = True
+
+    def _unsaid(self) -> dict[Link, int]:
+        """Return what waits for an acknowledgement, and up to which call."""
+        links = [link for share in self.living() for link in share.node.switch.links.values()]
+        return {link: link.out.next_number for link in links if not link.out.quiet}
 
     def close(self, result: Result | None = None) -> None:
         """End all that is still there, and compare the books of a run that has ended with all."""

@@ -97,15 +97,14 @@ def chosen(story: Story, most: int = ROWS) -> list[str]:
 
 def states(story: Story) -> dict[str, Pieces]:
     """Return when each actor was in each state; its death ends what it was at."""
-    struck = [(s.kind, name, s.begins, s.ends) for s in story.strikes for name in s.victims]
     happened = [(span.what, span.actor, span.begins, span.ends) for span in story.spans]
     happened += [("computing", work.actor, work.begins, work.ends) for work in story.work]
+    happened += [(s.kind, name, s.begins, s.ends) for s in story.strikes for name in s.victims]
     deaths: dict[str, list[float]] = {}
-    for what, actor, begins, _ in sorted(happened + struck, key=lambda one: one[2]):
-        if what in {"crash", "down"}:
-            deaths.setdefault(actor, []).append(begins)
+    for actor, begins in sorted(one[1:3] for one in happened if one[0] in {"crash", "down"}):
+        deaths.setdefault(actor, []).append(begins)
     found: dict[str, Pieces] = {state: {} for state in STATES}
-    for what, actor, begins, ends in happened + struck:
+    for what, actor, begins, ends in happened:
         mine = deaths.get(actor, [])
         next_ = bisect_right(mine, begins)
         if what in {"computing", "pause"} and next_ < len(mine):
@@ -194,14 +193,12 @@ def _words(strike: Strike) -> str:
 def draw(story: Story, path: Path) -> Path:
     """Draw a run as a PNG at `path`; return the path. ModuleNotFoundError without matplotlib."""
     try:
-        import matplotlib as mpl
+        from matplotlib import style
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "a plot is drawn by matplotlib, which is not installed: pip install 'tether[plot]'"
         ) from error
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
+    with style.context(STYLE, after_reset=True):
         _draw(story, path)
     return path
 
@@ -231,7 +228,7 @@ def _draw(story: Story, path: Path) -> None:
 def _losses(axes: Axes, losses: Mapping[str, Levels], colours: Mapping[str, str]) -> None:
     for table, found in losses.items():
         t, low, middle, high = zip(*found, strict=True)
-        axes.plot(t, middle, ".-", ms=3, lw=1, color=colours[table], label=table)
+        axes.plot(t, middle, ".-", ms=2, lw=1, color=colours[table], label=table)
         axes.fill_between(t, low, high, color=colours[table], alpha=0.2, lw=0)
     lows = [low for found in losses.values() for _, low, _, _ in found]
     if 0 < min(lows) < max(lows) / 20:
@@ -244,14 +241,13 @@ def _losses(axes: Axes, losses: Mapping[str, Levels], colours: Mapping[str, str]
 def _disagreement(axes: Axes, apart: Apart, colours: Mapping[str, str]) -> None:
     for table, looks in apart.items():
         t, mean, largest = zip(*looks, strict=True)
-        axes.plot(t, mean, ".-", ms=3, lw=1, color=colours[table], label=f"{table}, mean")
-        axes.plot(t, largest, ".:", ms=3, lw=1, color=colours[table], label=f"{table}, largest")
+        axes.plot(t, mean, ".-", ms=2, lw=1, color=colours[table], label=f"{table}, mean")
+        axes.plot(t, largest, ".:", ms=2, lw=1, color=colours[table], label=f"{table}, largest")
     axes.set(ylim=(0, None), ylabel=r"$\Vert x^i - \bar{x}\,\Vert$")
     _legend(axes, "disagreement")
 
 
 def _rows(axes: Axes, story: Story, shown: Sequence[str]) -> None:
-    """Draw a row an actor: its states as bars and its crashes as crosses, over the bands."""
     place = {actor: row for row, actor in enumerate(shown)}
     for state, pieces in states(story).items():
         mine = {actor: pieces[actor] for actor in shown if actor in pieces}
@@ -266,19 +262,21 @@ def _rows(axes: Axes, story: Story, shown: Sequence[str]) -> None:
     _bands(axes, story)
     spare = max(0, FEW - len(shown)) / 2
     axes.set(xlim=(0, story.seconds or 1.0), ylim=(len(shown) - 0.4 + spare, -0.6 - spare))
-    axes.set(xlabel="virtual time (s)", yticks=range(len(shown)), yticklabels=shown)
+    axes.set(xlabel="virtual time (s)", ylabel="actor", yticks=range(len(shown)), yticklabels=shown)
     axes.grid(visible=False, axis="y")
     _legend(axes, "")
 
 
 def _bars(axes: Axes, drawn: Sequence[tuple[int, Bar]], state: str) -> None:
     from matplotlib.collections import PolyCollection
+    from matplotlib.colors import to_rgb
 
     label, colour, h = STATES[state]
     drawn = sorted(drawn, key=lambda one: -one[1].share)
     label += " (pale: partly)" if drawn[-1][1].share < 1 else ""
     shapes = [[(b, r - h), (b, r + h), (e, r + h), (e, r - h)] for r, (b, e, _) in drawn]
-    look: dict[str, Any] = {"facecolor": [(colour, 0.2 + 0.8 * bar.share) for _, bar in drawn]}
+    deep = [0.2 + 0.8 * bar.share for _, bar in drawn]
+    look: dict[str, Any] = {"facecolor": [[1 - d * (1 - c) for c in to_rgb(colour)] for d in deep]}
     if state == "pause":
         look = {"facecolor": "none", "edgecolor": colour, "hatch": "/////"}
     axes.add_collection(PolyCollection(shapes, lw=0, zorder=3, label=label, **look), autolim=False)

@@ -206,7 +206,7 @@ class World:
     async def _close(self) -> None:
         try:
             if self.simulation is not None:
-                self.simulation.calm()
+                await self.simulation.calm()
             self.result = await self._conductor.close()
         finally:
             self._process = None
