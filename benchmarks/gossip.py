@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tether.actors import Group, oneway, report
+from tether.actors import Group, Ref, oneway, report
 from tether.protocols.quadratic import Quadratic
 from torch import Tensor
 
@@ -38,3 +38,35 @@ class Peer:
         mine = self.learner.x
         mine.mul_(self.a / total).add_(x * (a / total))
         self.a = total
+
+
+class Sink:
+    """Takes the x of others, and mixes it into its own."""
+
+    def __init__(self, x: Quadratic) -> None:
+        self.learner = x
+
+    @oneway
+    async def take(self, x: Tensor) -> None:
+        """Take a message and leave it at that."""
+
+    @oneway
+    async def mix(self, x: Tensor) -> None:
+        """x ← (x + x') / 2."""
+        self.learner.x.add_(x).mul_(0.5)
+
+
+class Source:
+    """Sends its x, again and again; one that learns makes a step before each."""
+
+    def __init__(self, sink: Ref[Sink], learner: Quadratic, learns: bool, messages: int) -> None:
+        self.sink, self.learner, self.learns, self.messages = sink, learner, learns, messages
+
+    async def run(self) -> None:
+        """Send all messages."""
+        for _ in range(self.messages):
+            if self.learns:
+                await self.learner.step(await self.learner.gradient())
+                await self.sink.mix(self.learner.x)
+            else:
+                await self.sink.take(self.learner.x)

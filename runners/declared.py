@@ -108,33 +108,36 @@ class Declared:
     def made(self, cell: Cell) -> None:
         """See an actor made."""
         self._incarnations[cell.name] = cell.incarnation
-        for invariant in self.invariants:
-            invariant.made(Life(cell.name, cell.incarnation), cell.actor)
+        self._tell("made", Life(cell.name, cell.incarnation), cell.actor)
 
     def before(self, name: str, work: str) -> None:
         """See a piece of heavy work begin."""
-        for invariant in self.invariants:
-            invariant.before(name, work)
+        self._tell("before", name, work)
 
     def after(self, name: str, work: str) -> None:
         """See it done."""
-        for invariant in self.invariants:
-            invariant.after(name, work)
+        self._tell("after", name, work)
 
     def answered(self, cell: Cell, delivery: Delivery, value: Any) -> None:
         """See a message answered."""
-        if not self.invariants:
-            return
-        pair = delivery.link.turned
-        source = Life(pair.source, pair.source_incarnation)
-        call = Call(source, Life(cell.name, cell.incarnation), delivery.message.method, ())
-        for invariant in self.invariants:
-            invariant.answered(call, value)
+        if self.invariants:
+            pair = delivery.link.turned
+            source = Life(pair.source, pair.source_incarnation)
+            target = Life(cell.name, cell.incarnation)
+            self._tell("answered", Call(source, target, delivery.message.method, ()), value)
 
     def check(self) -> None:
         """Have all say whether they hold."""
+        self._tell("check")
+
+    def _tell(self, what: str, *seen: Any) -> None:
+        """Show something to all invariants; one that cannot look at it is broken too."""
         for invariant in self.invariants:
-            if sentence := invariant.check():
+            try:
+                sentence = getattr(invariant, what)(*seen)
+            except Exception as error:
+                sentence = f"{what} raised {type(error).__name__}: {error}"
+            if sentence:
                 self._broken(f"{type(invariant).__name__}: {sentence}")
 
 

@@ -153,5 +153,3 @@ def _by_table(reports: Iterable[Any]) -> dict[str, list[float]]:
     for report in reports:
         found.setdefault(report.actor.partition("/")[0], []).append(report.loss)
     return found
-
-

@@ -107,13 +107,16 @@ class Medium:
         for edge in self.edges.values():
             self._set(edge)
 
-    def carry(self, edge: Edge, kind: int, size: int, deliver: Deliver, said: bytes) -> None:
+    def carry(
+        self, edge: Edge, kind: int, deliver: Deliver, said: bytes, data: bytes | None = None
+    ) -> None:
         """Take a packet; it arrives when its time has come, once, twice or never."""
+        size = len(said) + (0 if data is None else len(data))
         count, route, random, now = edge.count, edge.route, edge.random, self.loop.time()
         count.packets += 1
         count.bytes += size
         if self.trace is not None:
-            self.trace.packet(now, edge.ends, kind, size, said)
+            self.trace.packet(now, edge.ends, size, said, data)
         if edge.cut or (route.loss and random.random() < route.loss):
             count.lost += 1
             self._note(now, edge, "lost")
@@ -176,14 +179,14 @@ class Endpoint:
         """Carry a frame to a process, never behind bulk."""
         if self.receiver is not None:
             edge = self._edge(process)
-            self.medium.carry(edge, FRAME, len(frame), _Frame(frame), frame)
+            self.medium.carry(edge, FRAME, _Frame(frame), frame)
 
     def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
         """Carry a chunk of a large part."""
         if self.receiver is not None:
-            size = len(header) + len(data)
-            deliver = _Chunk(header, bytes(data))
-            self.medium.carry(self._edge(process), CHUNK, size, deliver, header)
+            copy = bytes(data)  # the sender may write its memory as soon as this has returned
+            edge = self._edge(process)
+            self.medium.carry(edge, CHUNK, _Chunk(header, copy), header, copy)
 
     def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None:
         """Nothing is connected here: who listens under a name gets what is sent to it."""

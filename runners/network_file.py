@@ -118,4 +118,3 @@ def _compute(
             for piece, time in pieces.items()
         }
     return found
-

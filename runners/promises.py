@@ -221,5 +221,3 @@ def nobody_listens(_cell: Cell, _delivery: Delivery, _value: Any) -> None:
 
 def nobody_counts(_source: str, _target: str, _age: float, _since: int) -> None:
     """Let the age of a message be its own affair."""
-
-

@@ -194,9 +194,7 @@ class Simulation:
     def actors(self) -> dict[str, Any]:
         """Return all actors that are alive, as they are."""
         return {
-            name: cell.actor
-            for share in self.living()
-            for name, cell in share.node.cells.items()
+            name: cell.actor for share in self.living() for name, cell in share.node.cells.items()
         }
 
     def check(self) -> None:
@@ -226,7 +224,9 @@ class Simulation:
         end, silent = self.clock.now() + PATIENCE, self._unsaid()
         while silent and self.clock.now() < end:
             await asyncio.sleep(PATIENCE / 100)
-            silent = {link: calls for link, calls in self._unsaid().items() if silent.get(link) == calls}
+            silent = {
+                link: calls for link, calls in self._unsaid().items() if silent.get(link) == calls
+            }
         self.promises.unacknowledged(silent)
         self._ending = True
 
@@ -316,5 +316,3 @@ def _by_process(plan: Plan) -> dict[str, list[ActorSpec]]:
 
 def nobody_hears(*_said: Any) -> None:
     """Take what is said before anybody listens."""
-
-

@@ -48,7 +48,10 @@ def _summarise(played: Played, path: Path) -> None:
         [cast("ActorRecord", record) for record in result.records.values()],
         seconds=result.seconds,
         reason="; ".join(filter(None, [result.reason, *result.problems])),
-        accuracy=next((r.metrics["accuracy"] for r in reversed(tally.reports) if "accuracy" in r.metrics), None),
+        accuracy=next(
+            (r.metrics["accuracy"] for r in reversed(tally.reports) if "accuracy" in r.metrics),
+            None,
+        ),
         restarts=tally.restarts,
         gave_up=tally.gave_up_on,
         membership=tally.membership,

@@ -24,7 +24,9 @@ def arguments(setting: Setting, seeds: Sequence[int]) -> list[str]:
     return [*argv, "--for", str(setting.duration), "--seeds", ",".join(map(str, seeds))]
 
 
-async def sweep(setting: Setting, seeds: Sequence[int], jobs: int) -> AsyncGenerator[Findings, None]:
+async def sweep(
+    setting: Setting, seeds: Sequence[int], jobs: int
+) -> AsyncGenerator[Findings, None]:
     """Yield what each seed finds, as soon as it has; RuntimeError when a process dies."""
     told: asyncio.Queue[Findings | None] = asyncio.Queue()
     shares = [seeds[job::jobs] for job in range(min(jobs, len(seeds)))]

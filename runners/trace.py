@@ -7,13 +7,13 @@ from typing import IO, Any
 
 import msgpack
 
-KINDS = ("frame", "chunk")
 
 
 class Trace:
     """Lines of text, and the digest of all of them; `file`, if given, gets them too.
 
-    Of every packet a line has the headers and sizes, and a digest of each message's structure.
+    Of every packet a line has the headers and sizes, and a digest of each message's structure or of
+    the chunk of a large one.
     """
 
     def __init__(self, file: IO[str] | None = None) -> None:
@@ -21,11 +21,15 @@ class Trace:
         self._file = file
         self._hash = blake2b(digest_size=16)
 
-    def packet(self, now: float, ends: tuple[str, str], kind: int, size: int, said: bytes) -> None:
-        """Note a packet that is sent: a frame, or the header of a chunk."""
+    def packet(
+        self, now: float, ends: tuple[str, str], size: int, said: bytes, data: bytes | None
+    ) -> None:
+        """Note a packet that is sent: a frame, or a chunk's header and its data."""
         plain = msgpack.unpackb(said)
-        what = _header(plain) if kind == 0 else plain
-        self.event(now, KINDS[kind], *ends, size, what)
+        if data is None:
+            self.event(now, "frame", *ends, size, _header(plain))
+        else:
+            self.event(now, "chunk", *ends, size, plain, _digest(data))
 
     def event(self, now: float, what: str, *details: Any) -> None:
         """Note that something happens, as a line of plain data."""
@@ -49,5 +53,9 @@ def _header(plain: list[Any]) -> list[Any]:
 
 def _message(plain: list[Any]) -> list[Any]:
     *head, data, sizes = plain
-    digest = None if data is None else blake2b(data, digest_size=8).hexdigest()
+    digest = None if data is None else _digest(data)
     return [*head, digest, len(data or b""), sizes]
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=8).hexdigest()

@@ -19,6 +19,8 @@ Ts = TypeVarTuple("Ts")
 
 STILL = 5_000_000
 """Callbacks at one moment after which time is taken to stand still for ever."""
+CLEARING = 60.0
+"""Virtual seconds in which all that is left at the end may end by itself."""
 CANCELLED = 100
 """Cancelled timers that are kept at least before the heap is cleared of them."""
 
@@ -234,4 +236,21 @@ def settle(done: asyncio.Future[T], job: Callable[[], T]) -> None:
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in virtual time, as `asyncio.run` does in real time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)
+        try:
+            return runner.run(main)
+        finally:
+            _clear(runner.get_loop())
+
+
+def _clear(loop: asyncio.AbstractEventLoop) -> None:
+    """End all tasks that are left; those that do not end in time are let go of."""
+    assert isinstance(loop, VirtualLoop)
+    end = loop.time() + CLEARING
+    while (tasks := loop.tasks()) and loop.time() < end:
+        for task in tasks:
+            task.cancel()
+        loop.call_later(CLEARING / 10, loop.stop)
+        loop.run_forever()
+    for task in loop.tasks():
+        task.abandon()
+        task.coroutine.close()
