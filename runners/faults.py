@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tether.runners.distribution import Distribution, fixed
 from tether.runners.distribution import read as read_distribution
-from tether.runners.network import Route, Rule
+from tether.runners.network import ANY, Route, Rule
 from tether.runners.network_file import ENDS, check_name, ends, known_names, read_link
 from tether.runners.problems import Problems, Where, listed, nearest
 from tether.runners.quantities import factor
@@ -66,6 +66,9 @@ def read_faults(tables: Mapping[str, Any], folder: Path, plan: Plan) -> list[Fau
             problems.add(Where(kind), f"{text} {listed(KEYS)}")
             continue
         for index, raw in enumerate(raws):
+            if not isinstance(raw, Mapping):
+                problems.add(Where(kind).at(index).holds(raw), "a table of its keys is wanted")
+                continue
             reader = _Reader(kind, raw, Where(kind).at(index), problems, plan, known, folder)
             found.append(reader.fault())
     problems.check()
@@ -90,7 +93,7 @@ class _Reader:
         return Fault(
             kind=self.kind,
             at=self._time("at"),
-            every=self._time("every") if "every" in self.raw else None,
+            every=self._every(),
             times=self._times(),
             lasts=self._time("for"),
             victims=() if on_links else self._victims(),
@@ -112,6 +115,15 @@ class _Reader:
     def _time(self, key: str) -> Distribution:
         raw = self.raw.get(key, 0.0)
         return read_distribution(raw, self.where.at(key), self.problems, self.folder)
+
+    def _every(self) -> Distribution | None:
+        if "every" not in self.raw:
+            return None
+        every = self._time("every")
+        if every.is_zero:
+            text = "it would strike for ever at one moment; a time above 0 is wanted"
+            self.problems.add(self.where.at("every").holds(self.raw["every"]), text)
+        return every
 
     def _times(self) -> int | None:
         times: Any = self.raw.get("times")
@@ -136,9 +148,16 @@ class _Reader:
         named = self.raw[key] if isinstance(self.raw[key], list) else [self.raw[key]]
         for name in named:
             check_name(name, self.where.at(key), self.problems, self.known)
+        names = [name for name in named if isinstance(name, str)]
         if key == "host":
-            return tuple(tuple(s.name for s in self.plan if s.host == name) for name in named)
-        return tuple((s.name,) for s in self.plan if {s.name, s.table} & set(named))
+            hosts = (tuple(s.name for s in self.plan if s.host == name) for name in names)
+            found = tuple(host for host in hosts if host)
+        else:
+            found = tuple((s.name,) for s in self.plan if {s.name, s.table, ANY} & {*names})
+        if not found and {*names} <= {*self.known}:
+            text = f"this is the name of no {key}"
+            self.problems.add(self.where.at(key).holds(self.raw[key]), text)
+        return found
 
     def _rules(self) -> tuple[Rule, ...]:
         keys = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -74,6 +75,8 @@ class Medium:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     edges: dict[tuple[str, str], Edge] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
+    context: Context = field(default_factory=copy_context)
+    """Nobody's: what is under way arrives whatever becomes of its sender."""
 
     def edge(self, source: str, target: str) -> Edge:
         """Return the way from one process to another."""
@@ -129,11 +132,12 @@ class Medium:
             self._note(now, edge, "late")
         else:
             time = edge.last[kind] = max(time, edge.last[kind])
-        self.loop.call_at(time, self._arrive, edge, deliver)
+        self.loop.call_at(time, self._arrive, edge, deliver, context=self.context)
         if route.duplicate and random.random() < route.duplicate:
             count.doubled += 1
             self._note(now, edge, "doubled")
-            self.loop.call_at(time + random.random() * route.late, self._arrive, edge, deliver)
+            time += random.random() * route.late
+            self.loop.call_at(time, self._arrive, edge, deliver, context=self.context)
 
     def _note(self, now: float, edge: Edge, what: str) -> None:
         if self.trace is not None:

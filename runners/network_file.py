@@ -45,11 +45,7 @@ def read_network(tables: Mapping[str, Any], folder: Path, plan: Plan) -> Network
     }
     if "resend" in tables:
         given["resend"] = seconds(tables["resend"], Where("network").at("resend"), problems)
-    rules = [
-        rule
-        for index, raw in enumerate(tables.get("link", ()))
-        for rule in _rules(raw, Where("link").at(index), problems, known, folder)
-    ]
+    rules = _all_rules(tables.get("link", []), problems, known, folder)
     compute = _compute(tables.get("compute", {}), problems, known, folder)
     problems.check()
     return Network(rules, compute, **given)
@@ -76,9 +72,25 @@ def ends(
 
 def check_name(name: Any, where: Where, problems: Problems, known: Collection[str]) -> None:
     """Report a name of nobody."""
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         text = f"there is no such actor, table or host{nearest(str(name), known)}"
         problems.add(where.holds(name), f"{text}; there are {listed(sorted(known)[:12])}")
+
+
+def _all_rules(
+    raws: Any, problems: Problems, known: Collection[str], folder: Path
+) -> list[Rule]:
+    if not isinstance(raws, list):
+        problems.add(Where("link").holds(raws), "tables are wanted, each headed [[link]]")
+        return []
+    rules: list[Rule] = []
+    for index, raw in enumerate(raws):
+        where = Where("link").at(index)
+        if isinstance(raw, Mapping):
+            rules += _rules(raw, where, problems, known, folder)
+        else:
+            problems.add(where.holds(raw), "a table of its keys is wanted")
+    return rules
 
 
 def _rules(
@@ -105,9 +117,12 @@ def read_link(key: str, value: Any, where: Where, problems: Problems, folder: Pa
 
 
 def _compute(
-    raw: Mapping[str, Any], problems: Problems, known: Collection[str], folder: Path
+    raw: Any, problems: Problems, known: Collection[str], folder: Path
 ) -> dict[str, dict[str, Distribution]]:
-    found = {}
+    found: dict[str, dict[str, Distribution]] = {}
+    if not isinstance(raw, Mapping):
+        problems.add(Where("compute").holds(raw), "a table of times by name is wanted")
+        return found
     for name, value in raw.items():
         where = Where("compute").at(name)
         check_name(name, where, problems, known)

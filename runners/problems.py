@@ -58,7 +58,7 @@ class Where:
 
     def __str__(self) -> str:
         dotted = "".join(key if key.startswith("[") else f".{key}" for key in self.keys)
-        return f"[{self.table}] {dotted[1:]}" if dotted else f"[{self.table}]"
+        return f"[{self.table}] {dotted.removeprefix('.')}" if dotted else f"[{self.table}]"
 
 
 def written(value: Any) -> str:

@@ -50,9 +50,10 @@ class Scope:
         self.killed, self.since = True, self._loop.time()
         self._loop.gate = admitted
         self._held.clear()
-        for task in self._loop.tasks():
-            if task.context.get(here) is self:
-                self.context.run(_close, task)
+        for _ in range(CLOSINGS):  # what is closed may begin more
+            for task in self._loop.tasks():
+                if task.context.get(here) is self:
+                    self.context.run(_close, task)
 
     def admits(self, handle: asyncio.Handle) -> bool:
         """Tell whether something of it may run now; what may not yet is kept."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
+from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
 from itertools import count
@@ -189,7 +191,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Move time on to the next timer."""
         if self._stopping:
             return
-        if not self._timers:
+        if not self._timers or self._timers[0][0] == math.inf:
             names = ", ".join(task.get_name() for task in self.tasks()[:8]) or "no task"
             raise Standstill(
                 f"nothing can happen any more after {self._now:g} s of virtual time, but {names} "
@@ -250,7 +252,10 @@ def _clear(loop: asyncio.AbstractEventLoop) -> None:
         for task in tasks:
             task.cancel()
         loop.call_later(CLEARING / 10, loop.stop)
-        loop.run_forever()
+        with suppress(Standstill):  # what made it stand still may go on doing so
+            loop.run_forever()
+            continue
+        break
     for task in loop.tasks():
         task.abandon()
         task.coroutine.close()

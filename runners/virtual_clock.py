@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from random import Random
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from tether.runners.distribution import Distribution, Sampler
 from tether.runners.virtual import VirtualLoop, settle
@@ -79,6 +80,14 @@ class VirtualClock:
         return VirtualThread(name, self.loop, samplers, self._pace, self._overseer)
 
 
+class Piece(NamedTuple):
+    """A piece of work: its name, what it is, and what ends when it is done."""
+
+    name: str
+    job: Callable[[], Any]
+    done: asyncio.Future[Any]
+
+
 class VirtualThread(Executor):
     """Does one piece of work after the other, in no real thread and in virtual time.
 
@@ -98,37 +107,42 @@ class VirtualThread(Executor):
         self._samplers = samplers
         self._pace = pace
         self._overseer = overseer
-        self._free = 0.0
+        self._queue: deque[Piece] = deque()
+        self._busy = False
 
     def begin(self, job: Callable[[], Any]) -> asyncio.Future[Any]:
         """Do a piece of work when those before it are done."""
         done = self._loop.create_future()
-        now = self._loop.time()
-        begins, piece = max(now, self._free), getattr(job, "name", "")
-        sampler = self._samplers.get(piece)
-        takes = 0.0 if sampler is None else sampler() * self._pace(self.name)
-        if begins + takes <= now:
-            self._do(done, job, piece)
-            return done
-        self._free = begins + takes
-        self._overseer.took(self.name, piece, begins, self._free)
-        if begins <= now:
-            self._compute(done, job, piece, self._free)
-        else:
-            self._loop.call_at(begins, self._compute, done, job, piece, self._free)
+        self._queue.append(Piece(getattr(job, "name", ""), job, done))
+        if not self._busy:
+            self._next()
         return done
 
-    def _compute(
-        self, done: asyncio.Future[Any], job: Callable[[], Any], piece: str, ends: float
-    ) -> None:
-        result: asyncio.Future[Any] = self._loop.create_future()
-        self._do(result, job, piece)
-        self._loop.call_at(ends, _pass_on, result, done)
+    def _next(self) -> None:
+        """Do what waits, up to the first that takes time; nobody waits for what was taken back."""
+        self._busy = False
+        while self._queue and not self._busy:
+            piece = self._queue.popleft()
+            if not piece.done.cancelled():
+                self._do(piece)
 
-    def _do(self, result: asyncio.Future[Any], job: Callable[[], Any], piece: str) -> None:
-        self._overseer.before(self.name, piece)
-        settle(result, job)
-        self._overseer.after(self.name, piece)
+    def _do(self, piece: Piece) -> None:
+        sampler = self._samplers.get(piece.name)
+        takes = 0.0 if sampler is None else sampler() * self._pace(self.name)
+        now = self._loop.time()
+        ends = now + takes
+        result = self._loop.create_future() if ends > now else piece.done
+        self._overseer.before(self.name, piece.name)
+        settle(result, piece.job)
+        self._overseer.after(self.name, piece.name)
+        if ends > now:
+            self._busy = True
+            self._overseer.took(self.name, piece.name, now, ends)
+            self._loop.call_at(ends, self._done, result, piece.done)
+
+    def _done(self, result: asyncio.Future[Any], done: asyncio.Future[Any]) -> None:
+        _pass_on(result, done)
+        self._next()
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Do a piece of work; the future is one of threads, as executors have them."""
@@ -151,6 +165,8 @@ def _pass_on(result: asyncio.Future[Any], done: asyncio.Future[Any]) -> None:
 
 def _hand_over(done: asyncio.Future[Any], passed: Future[Any]) -> None:
     error = done.exception()
+    if not passed.set_running_or_notify_cancel():
+        return
     if error is not None:
         passed.set_exception(error)
     else:
