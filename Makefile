@@ -11,10 +11,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Compiled once here, or else anew by every process where Python may not write what it compiles.
 INSTALL := .venv/bin/uv pip install --quiet --compile-bytecode --python $(PYTHON) --constraint constraints.txt
 
-.PHONY: help demo faults test soak replicate gpu check
+.PHONY: help demo faults simulate mutants test soak replicate gpu check
 help:
 	@echo "make demo             train EASGD with four workers, compare it with plain SGD"
 	@echo "make faults           the same while processes are killed, join and leave, and resume"
+	@echo "make simulate         the demo's wiring in virtual time, under every kind of fault"
+	@echo "make mutants          planted bugs, and the share of simulated seeds that catch each"
 	@echo "make test             all tests but the soak tests"
 	@echo "make soak             the tests that take minutes to hours"
 	@echo "make replicate NAME   the measurements behind examples/NAME/README.md"
@@ -28,6 +30,17 @@ faults: .venv/ready
 	$(PYTHON) examples/easgd/faults.py growth
 	$(PYTHON) examples/easgd/faults.py resume
 	$(PYTHON) examples/easgd/faults.py kills
+
+# A run of its own for each kind of fault; what each leaves is in runs/.
+simulate: .venv/ready
+	@for fault in $(notdir $(basename $(wildcard examples/easgd/faults/*.toml))); do \
+	  echo "== $$fault"; \
+	  $(PYTHON) -m tether.runners simulate examples/easgd/wiring.toml --seed 7 --set worker.steps=200 \
+	    --faults examples/easgd/faults/$$fault.toml || exit; \
+	done
+
+mutants: .venv/ready
+	$(PYTHON) tests/simulation/mutants.py
 
 test: .venv/ready
 	$(PYTHON) -m pytest -q -m "not soak"

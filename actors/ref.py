@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
+from zlib import crc32
 
 from tether.actors.handlers import Handler, handlers
 from tether.actors.message import Body
@@ -75,7 +76,7 @@ else:
             return self._name == other._name if isinstance(other, Ref) else NotImplemented
 
         def __hash__(self) -> int:
-            return hash(self._name)
+            return crc32(self._name.encode())  # not a text's own, which is another in each process
 
         def __repr__(self) -> str:
             return f"<Ref {self._name}>"
