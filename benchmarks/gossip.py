@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 
+from torch import Tensor
+
 from tether.actors import Group, Ref, oneway, report
 from tether.protocols.quadratic import Quadratic
-from torch import Tensor
 
 
 class Peer:
@@ -33,7 +34,7 @@ class Peer:
 
     @oneway
     async def push(self, x: Tensor, a: float) -> None:
-        """x ← (a x + a' x') / (a + a'), a ← a + a'."""
+        """X ← (a x + a' x') / (a + a'), a ← a + a'."""
         total = self.a + a
         mine = self.learner.x
         mine.mul_(self.a / total).add_(x * (a / total))
@@ -52,7 +53,7 @@ class Sink:
 
     @oneway
     async def mix(self, x: Tensor) -> None:
-        """x ← (x + x') / 2."""
+        """X ← (x + x') / 2."""
         self.learner.x.add_(x).mul_(0.5)
 
 

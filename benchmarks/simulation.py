@@ -32,7 +32,7 @@ from benchmarks.gossip import Peer, Sink, Source
 from tether.protocols.quadratic import Quadratic
 from tether.runners import virtual
 from tether.runners.simulate import Setting
-from tether.runners.simulating import Sums
+from tether.runners.sums import Sums
 from tether.runners.sweep import sweep
 from tether.runners.world import World
 

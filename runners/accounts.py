@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypedDict
 
 from tether.actors.journal import WORDS, Key, Word
@@ -32,6 +32,14 @@ def accounts(rows: Rows, alive: Callable[[str, int], bool]) -> list[Account]:
         living = alive(*key[:2]) and alive(*key[2:])
         _add(account, _account(key, known.get(key), known.get(_other(key)), living))
     return [sums[ends] for ends in sorted(sums)]
+
+
+def by_sender(accounts: Iterable[Account]) -> dict[str, list[Account]]:
+    """Return the accounts of each sender."""
+    found: dict[str, list[Account]] = {}
+    for account in accounts:
+        found.setdefault(account["from"], []).append(account)
+    return found
 
 
 def _summed(rows: Rows) -> dict[Key, Sequence[int]]:

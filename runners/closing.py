@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from tether.runners.accounts import Account, accounts
+from tether.runners.accounts import accounts, by_sender
 from tether.runners.members import Member
 from tether.runners.roster import names_of
 from tether.runners.wills import steps
@@ -46,15 +46,11 @@ class Closing:
     def _record(self) -> None:
         """Make up every actor's record, from the journals of all processes, also of dead ones."""
         rows = list(self.run.roster.rows())
-        books: dict[str, list[Account]] = {}
-        for account in accounts(rows, self.run.roster.alive):
-            books.setdefault(account["from"], []).append(account)
-        reports = steps(rows)
+        books, reports = by_sender(accounts(rows, self.run.roster.alive)), steps(rows)
         for entry in self.run.roster:
             name = entry.spec.name
-            mine = books.get(name, [])
+            mine, reached = books.get(name, []), max(entry.step, reports.get(name, 0))
             if entry.pid or mine:
-                reached = max(entry.step, reports.get(name, 0))
                 self.run.result.records[name] = {
                     "actor": name, "pid": entry.pid, "steps": reached, "accounts": mine,
                 }  # fmt: skip

@@ -15,6 +15,8 @@ from tether.runners.problems import Problems, Where, WiringError, listed, neares
 from tether.runners.quantities import rate, seconds, share
 from tether.runners.spec import Plan
 
+Tables = Path | str | Mapping[str, Any]
+"""A TOML file, or its tables."""
 ENDS = ("from", "to", "between")
 
 
@@ -29,6 +31,13 @@ def load(path: Path | str) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise WiringError([f"{path} cannot be read: {error}"]) from None
+
+
+def tables_of(given: Tables | None) -> tuple[Mapping[str, Any], Path]:
+    """Return the tables of a network or faults file, and the folder of what they name."""
+    if given is None or isinstance(given, Mapping):
+        return given or {}, Path.cwd()
+    return load(given), Path(given).absolute().parent
 
 
 def read_network(tables: Mapping[str, Any], folder: Path, plan: Plan) -> Network:
@@ -77,9 +86,7 @@ def check_name(name: Any, where: Where, problems: Problems, known: Collection[st
         problems.add(where.holds(name), f"{text}; there are {listed(sorted(known)[:12])}")
 
 
-def _all_rules(
-    raws: Any, problems: Problems, known: Collection[str], folder: Path
-) -> list[Rule]:
+def _all_rules(raws: Any, problems: Problems, known: Collection[str], folder: Path) -> list[Rule]:
     if not isinstance(raws, list):
         problems.add(Where("link").holds(raws), "tables are wanted, each headed [[link]]")
         return []

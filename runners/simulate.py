@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tether.runners import virtual
 from tether.runners.faults import Fault, read_faults
@@ -14,7 +13,7 @@ from tether.runners.findings import Findings, found
 from tether.runners.imports import first_on_path
 from tether.runners.linker import link
 from tether.runners.network import Network
-from tether.runners.network_file import load, read_network
+from tether.runners.network_file import read_network, tables_of
 from tether.runners.result import Result
 from tether.runners.simulation import Simulation
 from tether.runners.spec import Plan
@@ -46,11 +45,11 @@ class Setting:
 
     def read_network(self, plan: Plan) -> Network:
         """Return the network."""
-        return read_network(*_tables(self.network), plan)
+        return read_network(*tables_of(self.network), plan)
 
     def read_faults(self, plan: Plan) -> list[Fault]:
         """Return the faults."""
-        return read_faults(*_tables(self.faults), plan)
+        return read_faults(*tables_of(self.faults), plan)
 
     def command(self, seed: int) -> str:
         """Return the one command that plays a seed again."""
@@ -59,10 +58,6 @@ class Setting:
             words += [option, str(path)] if path is not None else []
         words += ["--for", f"{self.duration:g}s"] if self.duration != HOUR else []
         return shlex.join([*words, *(f"--set={text}" for text in self.sets)])
-
-
-def _tables(path: Path | None) -> tuple[dict[str, Any], Path]:
-    return ({}, Path.cwd()) if path is None else (load(path), path.absolute().parent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,11 +102,11 @@ class Tally(Silence):
         self.membership.append(Change(self._now(), actor, "left"))
 
     def _over(self, actor: str, what: str) -> None:
-        begun = self._since.pop((actor, what), None)
-        if begun is not None:
+        if (actor, what) in self._since:
+            begun = self._since.pop((actor, what))
             self.spans.append(Span(actor, what, begun, self._now()))
 
     def end(self) -> None:
         """Close what is still open."""
-        for actor, what in list(self._since):
-            self._over(actor, what)
+        for open_ in list(self._since):
+            self._over(*open_)

@@ -8,7 +8,6 @@ from typing import IO, Any
 import msgpack
 
 
-
 class Trace:
     """Lines of text, and the digest of all of them; `file`, if given, gets them too.
 

@@ -130,7 +130,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self,
         when: float,
         callback: Callable[[Unpack[Ts]], object],
-        *args: Unpack[Ts],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run a callback at a moment, after all that were to run then before."""
@@ -140,7 +140,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return timer
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Compute inline: in an `Inline` executor when it is free, in any other one at once."""
         job = partial(func, *args) if args else func

@@ -18,7 +18,7 @@ from tether.runners.folder import RunFolder
 from tether.runners.launch import refuse_what_is_not_here
 from tether.runners.linker import link
 from tether.runners.members import Here
-from tether.runners.network_file import load, read_network
+from tether.runners.network_file import Tables, read_network, tables_of
 from tether.runners.process import OUTSIDE, Process, directory
 from tether.runners.result import Result
 from tether.runners.silence import Silence
@@ -31,8 +31,6 @@ from tether.runners.wiring import override, read
 T = TypeVar("T")
 Kind = Literal["local", "processes", "simulated"]
 KINDS = get_args(Kind)
-Tables = Path | str | Mapping[str, Any]
-"""A TOML file, or its tables."""
 
 
 class World:
@@ -218,13 +216,6 @@ class World:
 
 def nobody_hears(*_said: Any) -> None:
     """Take what is said before anybody listens."""
-
-
-def tables_of(given: Tables | None) -> tuple[Mapping[str, Any], Path]:
-    """Return the tables of a network or faults file, and the folder of what they name."""
-    if given is None or isinstance(given, Mapping):
-        return given or {}, Path.cwd()
-    return load(given), Path(given).absolute().parent
 
 
 def _linked(wiring: Path | str | Mapping[str, Any], kind: str, sets: Sequence[str]) -> Plan:
