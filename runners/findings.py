@@ -151,5 +151,5 @@ def _losses(simulation: Simulation) -> dict[str, tuple[float, float]]:
 def _by_table(reports: Iterable[Any]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for report in reports:
-        found.setdefault(report.actor.partition("/")[0], []).append(report.loss)
+        found.setdefault(report.actor.partition("/")[0], []).append(report.metrics["loss"])
     return found

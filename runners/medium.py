@@ -195,7 +195,7 @@ class Endpoint:
     def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None:
         """Nothing is connected here: who listens under a name gets what is sent to it."""
 
-    async def close(self, linger: float) -> None:
+    async def close(self, linger: float) -> None:  # noqa: ARG002 - a Transport's
         """Take in nothing more, and send nothing."""
         self.cut()
 

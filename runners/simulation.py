@@ -39,7 +39,7 @@ CHECK_EVERY = 500
 CHECK_EVERY_ACTOR = 50
 """Callbacks after which what reads all state is checked again: at least, and for each actor."""
 NEWS_ACTOR = 1e-3
-"""Seconds between two tellings of a process for each actor: telling costs as much as all of them."""
+"""Seconds between two tellings of a process, for each actor: one costs as much as all of them."""
 PATIENCE = 20.0
 """Seconds of calm after which nothing that was handled may be unacknowledged."""
 MOST_BROKEN = 20

@@ -18,11 +18,6 @@ class Report(NamedTuple):
     step: int | None
     metrics: Mapping[str, float]
 
-    @property
-    def loss(self) -> float:
-        """The loss it has."""
-        return self.metrics["loss"]
-
 
 class Span(NamedTuple):
     """A time in which an actor was not as usual: dead, or silent."""
@@ -70,7 +65,7 @@ class Tally(Silence):
         peak = self.peaks.get(actor, Queue())
         self.peaks[actor] = Queue(max(peak.waiting, waiting), max(peak.held, held))
 
-    def down(self, actor: str, why: str, delay: float) -> None:
+    def down(self, actor: str, why: str, delay: float) -> None:  # noqa: ARG002 - an Audience's
         """See an actor die."""
         self._since.setdefault((actor, "down"), self._now())
 
@@ -85,7 +80,7 @@ class Tally(Silence):
         self.gave_up_on[actor] = why
         self._since.setdefault((actor, "down"), self._now())
 
-    def unreachable(self, actor: str, why: str) -> None:
+    def unreachable(self, actor: str, why: str) -> None:  # noqa: ARG002 - an Audience's
         """See an actor fall silent."""
         self._since.setdefault((actor, "unreachable"), self._now())
 
