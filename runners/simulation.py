@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, NamedTuple
 
-from tether.actors.cell import Cell
 from tether.actors.checkpoint import Checkpoints
 from tether.actors.directory import Directory
 from tether.actors.frames import Origin
@@ -23,11 +22,12 @@ from tether.runners.gauge import Disagreement, Staleness
 from tether.runners.medium import Endpoint, Medium
 from tether.runners.members import Here
 from tether.runners.network import Network, names_of
-from tether.runners.process import OUTSIDE, Process, Restore, places
+from tether.runners.process import OUTSIDE, Process, places
 from tether.runners.promises import Promises
 from tether.runners.result import Result
 from tether.runners.returns import Returns
 from tether.runners.scope import Scope
+from tether.runners.share import Share
 from tether.runners.simulated import Simulated
 from tether.runners.spec import ActorSpec, Plan
 from tether.runners.tally import Tally
@@ -38,8 +38,6 @@ from tether.runners.virtual_clock import VirtualClock
 CHECK_EVERY = 500
 CHECK_EVERY_ACTOR = 50
 """Callbacks after which what reads all state is checked again: at least, and for each actor."""
-NEWS_ACTOR = 1e-3
-"""Seconds between two tellings of a process, for each actor: one costs as much as all of them."""
 PATIENCE = 20.0
 """Seconds of calm after which nothing that was handled may be unacknowledged."""
 MOST_BROKEN = 20
@@ -88,23 +86,26 @@ class Simulation:
         self.medium = Medium(
             network, self.names, self.loop, seed, trace, network.resend if resends else None
         )
-        self.disk = MemoryStorage()
-        self.final = MemoryStorage()
+        self.disk, self.final = MemoryStorage(), MemoryStorage()
         self.checkpoints = Checkpoints(self.disk)
-        self.promises = Promises(self.clock.now, self.break_)
-        self.returns = Returns(self.checkpoints, self.promises.handled_by, self.break_)
-        self.tally = Tally(self.clock.now, self.returns.restarted, every=keeps)
         self.members: dict[str, Simulated] = {}
         self.outside: Process | None = None
         self.chaos = Chaos(self, faults)
+        self._ending = False
+        self._starts = count(1)
+        self._watch(plan)
+
+    def _watch(self, plan: Plan) -> None:
+        """Begin to hold what is promised and declared against what happens, and to measure."""
+        self.promises = Promises(self.clock.now, self.break_)
+        self.returns = Returns(self.checkpoints, self.promises.handled_by, self.break_)
+        self.tally = Tally(self.clock.now, self.returns.restarted, every=self.keeps)
         flights = self.promises.flights
         self.declared = Declared(plan, self.clock.now, self.actors, flights, self.break_)
         self.promises.returned = self.declared.answered
         self.staleness = Staleness(self.clock.random("samples of staleness"))
         self.promises.aged = self.staleness.add
         self.disagreement = Disagreement()
-        self._ending = False
-        self._starts = count(1)
         self.loop.checks.append(self.check)
         self.loop.check_every = max(CHECK_EVERY, CHECK_EVERY_ACTOR * len(self.plan.actors))
 
@@ -247,53 +248,6 @@ class Simulation:
             self.promises.accounted(books, drained=drained)
         for member in self.members.values():
             member.scope.kill()
-
-
-class Share(Process):
-    """One process's share of a simulated run."""
-
-    def __init__(
-        self,
-        simulation: Simulation,
-        scope: Scope,
-        order: Mapping[str, Any],
-        say: Callable[..., None],
-        journal: Memory,
-    ) -> None:
-        self.simulation = simulation
-        endpoint = Endpoint(simulation.medium, scope.name, scope)
-        super().__init__(
-            Origin(simulation.run_token, scope.name, order["start"]),
-            simulation.plan,
-            simulation.places(),
-            say,
-            checkpoints=simulation.disk,
-            final=simulation.final,
-            transport=endpoint,
-            journal=journal,
-            clock=simulation.clock,
-            witness=simulation.promises,
-        )
-        self.news.pause = max(self.news.pause, len(self.plan.actors) * NEWS_ACTOR)
-        self._keep, self._record = self.node.keep, self.node.recorded
-        self.node.keep, self.node.recorded = self._keeping, self._recording
-
-    def make(self, spec: ActorSpec, restore: Restore, *, by_itself: bool) -> Cell:
-        """Make an actor, and show it to the simulation."""
-        cell = super().make(spec, restore, by_itself=by_itself)
-        self.simulation.returns.made(cell)
-        self.simulation.declared.made(cell)
-        return cell
-
-    def _keeping(self, cell: Cell, cut: int) -> None:
-        self.simulation.returns.keeping(cell, cut)
-        self._keep(cell, cut)
-
-    def _recording(self, name: str, step: int | None, metrics: dict[str, float]) -> None:
-        cell = self.node.cells.get(name)
-        if step is not None and cell is not None:
-            self.simulation.returns.reported(name, cell.incarnation, int(step))
-        self._record(name, step, metrics)
 
 
 def virtual_loop() -> VirtualLoop:
