@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgpack
@@ -18,7 +19,17 @@ INLINE = 64 << 10
 TUPLE, TENSOR, ARRAY, REF, GROUP, RECORD, INTEGER = range(1, 8)
 
 _PLAIN = msgpack.Packer(strict_types=True)
-"""For what needs no extension, which is most of what is small: making a Packer costs the most."""
+"""For what needs no extension: it runs nobody's code, so nothing can come in its way."""
+_ext: Callable[[tuple[int, bytes]], msgpack.ExtType] = partial(tuple.__new__, msgpack.ExtType)
+"""Makes an extension without the checks, which cost more than all else of a small tensor."""
+
+FORMS = 1024
+"""How many forms of small tensors are remembered each way."""
+_heads: dict[tuple[str, tuple[int, ...]], bytes] = {}
+"""What stands before the bytes of a small tensor, by dtype and shape."""
+NO_MAKER: tuple[bytes, Callable[[bytes], Any] | None] = b"", None
+_makers = {0: NO_MAKER}
+"""The head that came last in a content of so many bytes, and what makes the tensor of the rest."""
 
 Records = Mapping[str, type]
 """Dataclasses and NamedTuples a handler's signature names, by class name."""
@@ -36,11 +47,13 @@ def encode(
 
     Large copies are put in memory of `take`. Raises TypeError naming what does not travel.
     """
-    try:
-        return Body(_PLAIN.pack(value))
-    except (TypeError, OverflowError):
-        encoder = _Encoder(lendable, take)
-    return Body(encoder.pack(value), tuple(encoder.parts))
+    encoder, packer = _begun(lendable, take)
+    data: bytes = packer.pack(value)
+    body = Body(data, tuple(encoder.parts))
+    encoder.end()
+    if len(data) <= INLINE:  # a packer keeps the memory of the largest it has packed
+        _idle.append((encoder, packer))
+    return body
 
 
 def decode(
@@ -71,27 +84,44 @@ def decode(
 class _Encoder:
     """One value on its way out: collects the parts it meets."""
 
-    def __init__(self, lendable: tensors.Lendable, take: Take | None) -> None:
-        self.lendable = lendable
-        self.take = take
+    __slots__ = ("lendable", "parts", "take")
+
+    def __init__(self) -> None:
         self.parts: list[Part] = []
+        self.end()
+
+    def end(self) -> None:
+        """Let go of all that belongs to one value."""
+        self.lendable: tensors.Lendable = nothing_lendable
+        self.take: Take | None = None
+        self.parts.clear()
+
+    def packer(self) -> msgpack.Packer:
+        """Return a new packer: one cannot be used again while it is packing."""
+        return msgpack.Packer(default=self.extended, strict_types=True)
 
     def pack(self, value: Any) -> bytes:
-        packer = msgpack.Packer(default=self.extended, strict_types=True)
-        packed: bytes = packer.pack(value)
+        packed: bytes = self.packer().pack(value)
         return packed
 
     def extended(self, value: Any) -> msgpack.ExtType:
         """Return what msgpack does not know as an extension."""
-        from tether.actors.group import Group, live_of
-        from tether.actors.ref import is_ref, name_of
-
+        small = tensors.small(value, INLINE)
+        if small is not None:
+            return _ext((TENSOR, _head(*small) + small[2]))
         if type(value) is tuple:
             return msgpack.ExtType(TUPLE, self.pack(list(value)))
         if tensors.is_tensor(value):
             return self.part(TENSOR, *tensors.tensor_part(value, self.lendable, self.take))
         if tensors.is_array(value):
             return self.part(ARRAY, *tensors.array_part(value))
+        return self.named(value)
+
+    def named(self, value: Any) -> msgpack.ExtType:
+        """Return what travels by its name, or by that of its class."""
+        from tether.actors.group import Group, live_of
+        from tether.actors.ref import is_ref, name_of
+
         if is_ref(value):
             return msgpack.ExtType(REF, name_of(value).encode())
         if isinstance(value, Group):
@@ -108,7 +138,37 @@ class _Encoder:
         else:
             content = len(self.parts)
             self.parts.append(part)
-        return msgpack.ExtType(code, self.pack([dtype, shape, content]))
+        return msgpack.ExtType(code, _PLAIN.pack([dtype, shape, content]))
+
+
+_idle: list[tuple[_Encoder, msgpack.Packer]] = []
+"""Encoders that nobody uses now, each with its packer: one that has failed never comes back."""
+
+
+def _begun(lendable: tensors.Lendable, take: Take | None) -> tuple[_Encoder, msgpack.Packer]:
+    """Return an encoder nobody else uses: encoding may run code that encodes something else."""
+    try:
+        encoder, packer = _idle.pop()
+    except IndexError:
+        encoder = _Encoder()
+        packer = encoder.packer()
+    encoder.lendable, encoder.take = lendable, take
+    return encoder, packer
+
+
+def _head(dtype: str, shape: tuple[int, ...], content: bytes) -> bytes:
+    head = _heads.get((dtype, shape))
+    if head is None:
+        packed: bytes = _PLAIN.pack([dtype, list(shape), content])
+        head = _remember(_heads, (dtype, shape), packed[: len(packed) - len(content)])
+    return head
+
+
+def _remember(forms: dict[Any, Any], key: Any, form: Any) -> Any:
+    if len(forms) >= FORMS:
+        forms.clear()
+    forms[key] = form
+    return form
 
 
 def _names(record: Any) -> list[str]:
@@ -131,6 +191,8 @@ def _fields(value: Any) -> list[Any]:
 class _Decoder:
     """One body on its way in."""
 
+    __slots__ = ("device", "group", "parts", "records", "ref")
+
     def __init__(
         self,
         parts: tuple[Part, ...],
@@ -149,6 +211,8 @@ class _Decoder:
         return msgpack.unpackb(data, ext_hook=self.extended, strict_map_key=False)
 
     def extended(self, code: int, data: bytes) -> Any:
+        if code == TENSOR:
+            return self.tensor(data)
         if code == REF:
             return self.actor(data.decode())
         if code == INTEGER:
@@ -160,13 +224,22 @@ class _Decoder:
             return self.members(inner)
         if code == RECORD:
             return self.record(*inner)
-        dtype, shape, content = inner
-        part = self.part(content)
-        if code == TENSOR:
-            return tensors.rebuilt_tensor(dtype, shape, part, self.device)
         if code == ARRAY:
-            return tensors.rebuilt_array(dtype, shape, part)
+            dtype, shape, content = inner
+            return tensors.rebuilt_array(dtype, shape, self.part(content))
         raise ValueError(f"extension {code} is not one of this wire version")
+
+    def tensor(self, data: bytes) -> Any:
+        """Return a tensor; of one in the structure whose head is known only the bytes are read."""
+        head, make = _makers.get(len(data), NO_MAKER)
+        if make is not None and data.startswith(head):
+            made = make(data[len(head) :])
+            return made if self.device == "cpu" else made.to(self.device)
+        dtype, shape, content = self.unpack(data)
+        made = tensors.rebuilt_tensor(dtype, shape, self.part(content), self.device)
+        if isinstance(content, bytes) and (make := tensors.maker(made)) is not None:
+            _remember(_makers, len(data), (data[: len(data) - len(content)], make))
+        return made
 
     def part(self, content: int | bytes) -> Part:
         if isinstance(content, bytes):

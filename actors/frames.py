@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 
 from tether.actors import tensors
 from tether.actors.message import Body, Kind, Message, Part
-from tether.actors.packet import Ack, Packet, Pair
+from tether.actors.packet import NONE_DROPPED, Ack, Packet, Pair
 from tether.actors.words import Word, packed_word, text, unpacked_word, whole
 
 VERSION = 2
@@ -26,9 +26,11 @@ FRAME_BYTES = 2 << 20
 STRUCTURE_LIMIT = 1 << 20
 """Bytes of structure beyond which it travels in chunks as tensors do."""
 
+_PACKER = msgpack.Packer()
+"""Given plain data it runs nobody's code while it packs, so that one is enough."""
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+
+class Origin(NamedTuple):
     """Which process of which run a frame comes from."""
 
     run: str
@@ -36,8 +38,7 @@ class Origin:
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """All that one process has to say to another at one turn of its loop."""
 
     origin: Origin
@@ -60,26 +61,27 @@ class Chunk:
 def pack_frame(frame: Frame, now: float) -> bytes:
     """Return the bytes of a frame; deadlines travel as the time that remains."""
     origin = frame.origin
-    packets = [[*pair, *_packed(packet, now)] for pair, packet in frame.packets]
+    packets = [_packed(pair, packet, now) for pair, packet in frame.packets]
     words = [packed_word(word) for word in frame.words]
     head = [VERSION, origin.run, origin.process, origin.incarnation, KEY_EPOCH]
-    data: bytes = msgpack.packb([*head, packets, words])
+    data: bytes = _PACKER.pack([*head, packets, words])
     return data
 
 
-def _packed(packet: Packet, now: float) -> list[Any]:
-    ack = packet.ack
-    acks = [ack.received, ack.handled, ack.bytes, ack.dropped]
-    return [packet.first, acks, [_packed_message(message, now) for message in packet.messages]]
+def _packed(pair: Pair, packet: Packet, now: float) -> list[Any]:
+    first, messages, (received, handled, settled, dropped) = packet
+    acks = [received, handled, settled, dropped]
+    return [*pair, first, acks, [_packed_message(message, now) for message in messages]]
 
 
 def _packed_message(message: Message, now: float) -> list[Any]:
-    data: bytes | None = message.body.data
-    sizes = [part.nbytes for part in message.body.parts]
-    if len(message.body.data) > STRUCTURE_LIMIT:
-        sizes.append(len(message.body.data))
+    body, end = message.body, message.deadline
+    data: bytes | None = body.data
+    sizes = [part.nbytes for part in body.parts] if body.parts else []
+    if len(body.data) > STRUCTURE_LIMIT:
+        sizes.append(len(body.data))
         data = None
-    left = None if message.deadline is None else message.deadline - now
+    left = None if end is None else end - now
     head = [message.kind, message.number, message.method, left, message.chain, message.cut]
     return [*head, CODEC, data, sizes]
 
@@ -103,25 +105,35 @@ def _unpacked(plain: list[Any], now: float) -> tuple[Pair, Packet]:
     source, target, source_incarnation, target_incarnation, first, acks, messages = plain
     pair = Pair(text(source), text(target), whole(source_incarnation), whole(target_incarnation))
     received, handled, settled, dropped = acks
-    losses = {text(why): whole(count) for why, count in dropped.items()}
-    ack = Ack(whole(received), whole(handled), whole(settled), losses)
-    due = tuple(_unpacked_message(message, now) for message in messages)
-    return pair, Packet(whole(first), due, ack)
+    ack = Ack(whole(received), whole(handled), whole(settled), _losses(dropped))
+    due = [_unpacked_message(message, now) for message in messages]
+    return pair, Packet(whole(first), tuple(due), ack)
+
+
+def _losses(dropped: Any) -> Mapping[str, int]:
+    if dropped == {}:
+        return NONE_DROPPED
+    return {text(why): whole(count) for why, count in dropped.items()}
 
 
 def _unpacked_message(plain: list[Any], now: float) -> Message:
     kind, number, method, left, chain, cut, codec, data, sizes = plain
     if codec != CODEC:
         raise ValueError(f"a message is encoded by codec {codec}, which is not known here")
-    parts = tuple(Part(whole(size)) for size in sizes)
-    if not isinstance(data, bytes | None) or (data is None and not parts):
+    parts = () if sizes == [] else tuple([Part(whole(size)) for size in sizes])
+    if type(data) is not bytes and not (data is None and parts):
         raise ValueError("a message came without its structure")
-    links = tuple((text(actor), whole(call)) for actor, call in chain)
-    deadline = None if left is None else now + float(left)
-    if deadline is not None and not math.isfinite(deadline):
-        raise ValueError(f"{left} seconds are left for a message, but a finite time is wanted")
     body = Body(data or b"", parts)
-    return Message(_kind(kind), whole(number), text(method), body, deadline, links, whole(cut))
+    end = None if left is None else _deadline(left, now)
+    links = () if chain == [] else tuple([(text(actor), whole(call)) for actor, call in chain])
+    return Message(_kind(kind), whole(number), text(method), body, end, links, whole(cut))
+
+
+def _deadline(left: Any, now: float) -> float:
+    deadline = now + float(left)
+    if not math.isfinite(deadline):
+        raise ValueError(f"{left} seconds are left for a message, but a finite time is wanted")
+    return deadline
 
 
 def _kind(value: Any) -> Kind:
@@ -134,9 +146,13 @@ def _kind(value: Any) -> Kind:
 def chunks(run: str, pair: Pair, packet: Packet) -> Iterator[tuple[bytes, memoryview]]:
     """Yield the headers and bytes of all chunks that belong to a packet's messages."""
     for number, message in enumerate(packet.messages, packet.first):
-        views = [tensors.raw(part) for part in message.body.parts]
-        if len(message.body.data) > STRUCTURE_LIMIT:
-            views.append(memoryview(message.body.data))
+        body = message.body
+        large = len(body.data) > STRUCTURE_LIMIT
+        if not large and not body.parts:
+            continue
+        views = [tensors.raw(part) for part in body.parts]
+        if large:
+            views.append(memoryview(body.data))
         for part, view in enumerate(views):
             for offset in range(0, len(view), CHUNK):
                 head = [VERSION, run, *pair, number, part, offset, len(view)]
@@ -166,5 +182,6 @@ def batches(packets: list[tuple[Pair, Packet]]) -> list[list[tuple[Pair, Packet]
             found.append([])
             size = 0
         found[-1].append(item)
-        size += sum(len(message.body.data) for message in item[1].messages)
+        for message in item[1].messages:
+            size += len(message.body.data)
     return found

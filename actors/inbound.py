@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 
 from tether.actors.assembly import Assembly, Take
 from tether.actors.journal import DROPS, WORDS, Row, Word
 from tether.actors.message import Message, Part
-from tether.actors.packet import Ack, Window
+from tether.actors.packet import NONE_DROPPED, Ack, Window
 
 AHEAD = 4096
 """Messages that may come ahead of a gap; what is further off will be sent again."""
@@ -21,8 +20,28 @@ TAKEN_OUT = frozenset({"cancelled", "superseded", "cycle"})
 """Why a call may be dropped that is not the next in turn."""
 
 
+NONE_HELD: dict[int, Message] = {}
+NONE_ASSEMBLED: dict[int, Assembly] = {}
+"""What all share who have nothing of it: nobody writes into it."""
+
+
 class Inbound:
     """Messages of one other actor, until they are handled."""
+
+    __slots__ = (
+        "_assemblies",
+        "_dropped",
+        "_expected",
+        "_handled",
+        "_held",
+        "_take",
+        "duplicates",
+        "row",
+        "settled",
+        "settled_bytes",
+        "started",
+        "window",
+    )
 
     def __init__(self, window: Window, take: Take, row: Row | None = None) -> None:
         self.window = window
@@ -30,22 +49,40 @@ class Inbound:
         self.duplicates = 0
         self._take = take
         self._expected = 1
-        self._held: dict[int, Message] = {}
-        self._assemblies: dict[int, Assembly] = {}
-        self._started = 0
+        self._held = NONE_HELD
+        self._assemblies = NONE_ASSEMBLED
+        self.started = 0
+        """The number of the last call whose handling has begun, or that was passed over."""
         self.settled = 0
         self.settled_bytes = 0
         self._handled = 0
-        self._dropped: Counter[str] = Counter()
+        self._dropped = NONE_DROPPED
 
     def accept(self, first: int, messages: tuple[Message, ...]) -> list[Message]:
         """Take messages in; return those that are now due."""
+        if first == self._expected and self._in_order(messages):
+            self._expected += len(messages)
+            return list(messages)
         for number, message in enumerate(messages, first):
             if number < self._expected or number in self._held:
                 self.duplicates += 1
             elif number < self._expected + AHEAD:
-                self._held[number] = message
+                self._hold(number, message)
         return self._due()
+
+    def _in_order(self, messages: tuple[Message, ...]) -> bool:
+        """Tell whether nothing is kept, and none of these has parts: then they are due at once."""
+        if self._held or self._assemblies or len(messages) > AHEAD:
+            return False
+        for message in messages:  # noqa: SIM110 - a generator costs more than the loop
+            if message.body.parts:
+                return False
+        return True
+
+    def _hold(self, number: int, message: Message) -> None:
+        if self._held is NONE_HELD:
+            self._held = {}
+        self._held[number] = message
 
     def place(
         self, number: int, part: int, offset: int, nbytes: int, total: int
@@ -62,6 +99,8 @@ class Inbound:
             held = sum(other.nbytes for other in self._assemblies.values())
             if held and held + total > 2 * self.window.bytes:
                 raise ValueError(f"a part of {total} bytes came, but the window is full")
+            if self._assemblies is NONE_ASSEMBLED:
+                self._assemblies = {}
             assembly = self._assemblies[number] = Assembly(self._take)
         return assembly.place(part, offset, nbytes, total)
 
@@ -75,6 +114,8 @@ class Inbound:
             self._assemblies.pop(self._expected, None)
             due.append(self._held.pop(self._expected))
             self._expected += 1
+        self._held = self._held or NONE_HELD
+        self._assemblies = self._assemblies or NONE_ASSEMBLED
         return due
 
     def _filled(self, message: Message) -> bool:
@@ -96,8 +137,8 @@ class Inbound:
 
     def start(self, number: int) -> None:
         """Note that the handling of a call begins: from now on its outcome is not certain."""
-        if number > self._started:  # of a batch the last may have been dropped before all begin
-            self._started = number
+        if number > self.started:  # of a batch the last may have been dropped before all begin
+            self.started = number
             self.row[STARTED] = number
 
     def settle(self, message: Message, dropped: str | None = None) -> None:
@@ -110,15 +151,16 @@ class Inbound:
             self._handled += 1
             row[HANDLED] = self._handled
         else:
-            self._dropped[dropped] += 1
-            row[DROPPED[dropped]] = self._dropped[dropped]
-        if message.number > self._started and dropped not in TAKEN_OUT:
+            count = self._dropped.get(dropped, 0) + 1
+            self._dropped = {**self._dropped, dropped: count}  # acknowledgements hold the old one
+            row[DROPPED[dropped]] = count
+        if message.number > self.started and dropped not in TAKEN_OUT:
             self.start(message.number)
 
     @property
     def ack(self) -> Ack:
         """What this half has received and settled."""
-        return Ack(self.received, self._handled, self.settled_bytes, dict(self._dropped))
+        return Ack(self._expected - 1, self._handled, self.settled_bytes, self._dropped)
 
     @property
     def received(self) -> int:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+NO_LOSS: Counter[str] = Counter()
+"""What all books without a loss share: nobody writes into it."""
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -12,12 +15,18 @@ class Ledger:
 
     sent: int = 0
     handled: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=lambda: NO_LOSS)
     unknown: int = 0
     bytes: int = 0
     """Bytes of calls and answers sent."""
     late: int = 0
     """Answers that came when nobody waited any more."""
+
+    def drop(self, why: str, count: int = 1) -> None:
+        """Book calls as dropped for a reason."""
+        if self.dropped is NO_LOSS:
+            self.dropped = Counter()
+        self.dropped[why] += count
 
     @property
     def in_flight(self) -> int:

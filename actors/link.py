@@ -21,6 +21,19 @@ NOBODY = Pair("", "", 0, 0)
 class Link:
     """Both halves of one side, and what this side has acknowledged."""
 
+    __slots__ = (
+        "_must_say",
+        "_said_bytes",
+        "_said_received",
+        "_said_settled",
+        "inward",
+        "local",
+        "out",
+        "pair",
+        "remote",
+        "window",
+    )
+
     def __init__(
         self,
         take: Take,
@@ -33,7 +46,6 @@ class Link:
     ) -> None:
         window = window or Window()
         self.pair = pair
-        self.turned = pair.turned
         self.local = pair.source
         self.remote = pair.target
         self.window = window
@@ -44,27 +56,39 @@ class Link:
         self._said_bytes = 0
         self._must_say = False
 
+    @property
+    def turned(self) -> Pair:
+        """The pair as its other end sees it."""
+        return self.pair.turned
+
+    def joins(self, pair: Pair) -> bool:
+        """Whether the other end speaks to this one, in the incarnations of both."""
+        _, _, here, there = self.pair
+        return pair[2:] == (there, here)
+
     def pull(self, now: float) -> Packet | None:
         """Return the next packet to carry, or None when there is nothing to say."""
         first, messages = self.out.take(now)
         if first and not messages and not self.ack_is_new:
             return None
-        inward = self.inward
-        self._said_received = inward.received
-        self._said_settled = inward.settled
-        self._said_bytes = inward.settled_bytes
+        ack = self.inward.ack
+        self._said_received = ack.received
+        self._said_settled = self.inward.settled
+        self._said_bytes = ack.bytes
         self._must_say = False
-        return Packet(first, messages, inward.ack)
+        return Packet(first, messages, ack)
 
     def push(self, packet: Packet, now: float) -> list[Message]:
         """Take a packet in; return the messages that are now due, in order and never twice.
 
         Raises ValueError when it acknowledges what was never sent.
         """
-        self.out.acknowledge(packet.ack, now)
-        before = self.inward.duplicates
-        due = self.inward.accept(packet.first, packet.messages)
-        if self.inward.duplicates > before or not packet.first:
+        first, messages, ack = packet
+        inward = self.inward
+        self.out.acknowledge(ack, now)
+        before = inward.duplicates
+        due = inward.accept(first, messages)
+        if inward.duplicates > before or not first:
             self._must_say = True
         return due
 
@@ -83,15 +107,17 @@ class Link:
     @property
     def ack_is_due(self) -> bool:
         """Whether the sender may be waiting for it: half of its window is settled."""
-        calls = self.inward.settled - self._said_settled
-        held = self.inward.settled_bytes - self._said_bytes
-        return calls * 2 >= self.window.messages or held * 2 >= self.window.bytes
+        inward, window = self.inward, self.window
+        calls = inward.settled - self._said_settled
+        held = inward.settled_bytes - self._said_bytes
+        return calls * 2 >= window.messages or held * 2 >= window.bytes
 
     @property
     def ack_is_new(self) -> bool:
         """Whether there is anything to acknowledge."""
+        inward = self.inward
         return (
             self._must_say
-            or self.inward.settled != self._said_settled
-            or self.inward.received != self._said_received
+            or inward.settled != self._said_settled
+            or inward.received != self._said_received
         )

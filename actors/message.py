@@ -23,6 +23,11 @@ class Kind(IntEnum):
     FAILURE = 3
 
 
+LAST_CALL = int(Kind.ASK)
+"""The last kind that is a call, as a plain number: looking up an enumeration's member costs more
+than the comparison."""
+
+
 @dataclass(slots=True, eq=False)
 class Part:
     """A large value beside the structure: a tensor or an array, by reference or as its bytes.
@@ -47,7 +52,9 @@ class Body:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.size = OVERHEAD + len(self.data) + sum(part.nbytes for part in self.parts)
+        self.size = OVERHEAD + len(self.data)
+        for part in self.parts:
+            self.size += part.nbytes
 
 
 @dataclass(slots=True, eq=False)
@@ -71,4 +78,4 @@ class Message:
     @property
     def is_call(self) -> bool:
         """Whether it is counted and bounded: answers are paid for by their ask."""
-        return self.kind <= Kind.ASK
+        return self.kind <= LAST_CALL

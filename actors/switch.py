@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, defaultdict
+import sys
+from collections import Counter
 from functools import partial
 from typing import Protocol
 
@@ -19,12 +20,17 @@ from tether.actors.memory import Pool
 from tether.actors.message import Message
 from tether.actors.packet import Packet, Pair, Window
 from tether.actors.transport import Transport
+from tether.actors.watch import Watch
 from tether.actors.words import Cancel, Word
 
 ACK_DELAY = 0.005
 """Seconds an acknowledgement may wait for company when nobody waits for it."""
 
 log = logging.getLogger("tether")
+
+
+Outgoing = tuple[list[tuple[Pair, Packet]], list[Word]]
+"""What goes to one process: packets with the pairs they are of, and words."""
 
 
 class Stale(ValueError):
@@ -78,7 +84,8 @@ class Switch:
         self._words: list[Word] = []
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
-        self._watch: asyncio.TimerHandle | None = None
+        self._resend_after = transport.resend_after if transport else None
+        self._watch = Watch(self._resend_after, self._mark)
 
     def link(self, local: str, remote: str) -> Link:
         """Return the link between an actor of this process and any other, made when first used."""
@@ -86,6 +93,7 @@ class Switch:
         return self._made(local, remote) if link is None else link
 
     def _made(self, local: str, remote: str) -> Link:
+        local, remote = ends = sys.intern(local), sys.intern(remote)  # they came in a frame, maybe
         place = self.directory.place
         here, there = place(local).incarnation, place(remote).incarnation
         if self.transport is None and place(remote).process != self.origin.process:
@@ -93,12 +101,12 @@ class Switch:
                 f"{remote} lives in {place(remote).process}, but {self.origin.process} has no "
                 "transport"
             )
-        link = self.links[local, remote] = Link(
+        link = self.links[ends] = Link(
             self.pool.take,
             self.window,
-            self.transport.resend_after if self.transport else None,
+            self._resend_after,
             pair=Pair(local, remote, here, there),
-            books=self.books.setdefault((local, remote), Ledger()),
+            books=self.books.setdefault(ends, Ledger()),
             row=self.journal.row(Key(local, here, remote, there)),
         )
         return link
@@ -172,35 +180,34 @@ class Switch:
         dirty, self._dirty = self._dirty, {}
         spoken, self._words = self._words, []
         now = self._loop.time()
-        out: defaultdict[str, list[tuple[Pair, Packet]]] = defaultdict(list)
-        words: defaultdict[str, list[Word]] = defaultdict(list)
+        out: dict[str, Outgoing] = {}
         for link in dirty:
-            if not self.current(link) or self.directory.absent(link.remote):
-                continue
-            process = self.directory.place(link.remote).process
-            while (packet := link.pull(now)) is not None:
-                if process == self.origin.process:
-                    self._arrive(self.link(link.remote, link.local), packet, now)
-                else:
-                    out[process].append((link.pair, packet))
+            if self.current(link) and not self.directory.absent(link.remote):
+                self._gather(link, out, now)
         for word in spoken:
             process = self.directory.place(word.target).process
             if process == self.origin.process:
                 self.inbox.word(word)
             elif not self.directory.absent(word.target):
-                words[process].append(word)
-        for process in out.keys() | words.keys():
-            self._carry(process, out[process], words[process], now)
+                out.setdefault(process, ([], []))[1].append(word)
+        for process, (packets, words) in out.items():
+            self._carry(process, packets, words, now)
+
+    def _gather(self, link: Link, out: dict[str, Outgoing], now: float) -> None:
+        """Take all that a link has to say: at once inside the process, else to what goes out."""
+        process = self.directory.place(link.remote).process
+        while (packet := link.pull(now)) is not None:
+            if process == self.origin.process:
+                self._arrive(self.link(link.remote, link.local), packet, now)
+                continue
+            out.setdefault(process, ([], []))[0].append((link.pair, packet))
+            if packet.messages or not packet.first:
+                self._watch.over(link)
 
     def _carry(
-        self,
-        process: str,
-        packets: list[tuple[Pair, Packet]],
-        words: list[Word],
-        now: float,
+        self, process: str, packets: list[tuple[Pair, Packet]], words: list[Word], now: float
     ) -> None:
         assert self.transport is not None  # there is no link to another process without one
-        self._watch_over()
         batches = frames.batches(packets) or [[]]
         for batch in batches:
             frame = Frame(self.origin, batch, words if batch is batches[-1] else [])
@@ -278,7 +285,7 @@ class Switch:
         """
         link = self.links.get((pair.target, pair.source))
         absent = self.directory.absent(pair.source)
-        if link is not None and pair == link.turned and not absent:
+        if link is not None and link.joins(pair) and not absent:
             return link
         if not self.hosts(pair.target):
             raise ValueError(f"a frame for {pair.target} came, which does not live here")
@@ -297,6 +304,7 @@ class Switch:
         for link in parted:
             del self.links[link.local, link.remote]
             self._lazy.pop(link, None)
+            self._watch.forget(link)
         return parted
 
     def join(self, actor: str) -> None:
@@ -319,28 +327,13 @@ class Switch:
                 link.lost()
                 self._mark(link)
 
-    def _watch_over(self) -> None:
-        """See to it that what a transport lost is sent again, if it does not tell by itself."""
-        after = self.transport.resend_after if self.transport else None
-        if after is not None and self._watch is None:
-            self._watch = self._loop.call_later(after, self._send_again)
-
-    def _send_again(self) -> None:
-        self._watch = None
-        now = self._loop.time()
-        for link in self.links.values():
-            if link.resend_if_overdue(now):
-                self._mark(link)
-        if any(link.out.open for link in self.links.values()):
-            self._watch_over()
-
     def close(self) -> None:
         """Say what is left to say, and end all timers."""
         self._dirty.update(self._lazy)
         self._flush()
-        for timer in (self._timer, self._watch):
-            if timer is not None:
-                timer.cancel()
+        self._watch.close()
+        if self._timer is not None:
+            self._timer.cancel()
 
     @property
     def quiet(self) -> bool:

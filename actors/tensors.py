@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tether.actors.assembly import Take
 from tether.actors.message import Part
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 Lendable = Callable[[int], bool]
@@ -23,6 +25,14 @@ DTYPES = frozenset(
         "float4_e2m1fn_x2",
     }
 )
+NUMPY_DTYPES = DTYPES & {
+    *("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
+    *("float16", "float32", "float64", "complex64", "complex128"),
+}
+"""Those that numpy has too, by the same name: it is the faster way from a tensor to its bytes.
+
+Without bool: a copy by torch makes every byte of it 0 or 1, one by numpy does not.
+"""
 ARRAY_KINDS = "biufc"
 WORTH_REUSE = 64 << 10
 """Bytes from which a copy is put in reused memory: malloc maps fresh pages for larger ones."""
@@ -63,6 +73,42 @@ def tensor_part(
     if not address:
         sent = _copied(sent, take)
     return dtype, list(tensor.shape), Part(sent.nbytes, value=sent, address=address)
+
+
+def small(value: Any, limit: int) -> tuple[str, tuple[int, ...], bytes] | None:
+    """Return dtype, shape and bytes of a tensor that is small and plain; None of anything else."""
+    torch = sys.modules.get("torch")
+    if torch is None or type(value) is not torch.Tensor:
+        return None
+    name = _numpy_name(value.dtype)
+    try:
+        if name is None or value.nbytes > limit:
+            return None
+        array = (value.detach() if value.requires_grad else value).numpy()
+    except (TypeError, RuntimeError):  # it is not dense, conjugated or on another device
+        return None
+    return name, array.shape, array.tobytes()
+
+
+@cache
+def _numpy_name(dtype: torch.dtype) -> str | None:
+    name = str(dtype).removeprefix("torch.")
+    return name if name in NUMPY_DTYPES else None
+
+
+def maker(like: Tensor) -> Callable[[bytes], Tensor] | None:
+    """Return what makes tensors of this dtype and shape from their bytes, if numpy knows how."""
+    name = _numpy_name(like.dtype)
+    if name is None or not like.numel():
+        return None
+    import numpy as np
+    import torch
+
+    kind, numpy_kind, shape = like.dtype, np.dtype(name), tuple(like.shape)
+    if len(shape) == 1:
+        return lambda data: torch.frombuffer(bytearray(data), dtype=kind)
+    from_numpy = torch.from_numpy
+    return lambda data: from_numpy(np.ndarray(shape, numpy_kind, bytearray(data)))
 
 
 def _plain(tensor: Tensor) -> bool:

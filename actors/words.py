@@ -52,7 +52,10 @@ CANCEL, PROBE = 0, 1
 
 def packed_word(word: Word) -> list[Any]:
     """Return a word as plain data."""
-    return [CANCEL if isinstance(word, Cancel) else PROBE, *word]
+    if isinstance(word, Cancel):
+        return [CANCEL, *word]
+    *fields, path = word
+    return [PROBE, *fields, [list(wait) for wait in path]]
 
 
 def unpacked_word(plain: list[Any]) -> Word:

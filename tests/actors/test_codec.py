@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import weakref
 from fractions import Fraction
 from typing import Any, NamedTuple, cast
 
@@ -14,7 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tether.actors import Group, codec
+from tether.actors import Group, codec, tensors
 from tether.actors.group import live_group, live_of
 from tether.actors.membership import Membership
 from tether.actors.message import Body, Part
@@ -38,6 +39,7 @@ class Pair(NamedTuple):
     second: Any
 
 
+DTYPES = sorted(name for name in tensors.DTYPES if hasattr(torch, name))
 RECORDS = {cls.__name__: cls for cls in (Update, Keyed, Pair)}
 
 
@@ -156,6 +158,158 @@ def test_structure_that_came_as_the_last_part_is_decoded() -> None:
     assert (tensor.sum().item(), text) == (49_995_000, "x")
 
 
+class General(torch.Tensor):
+    """A tensor that is encoded as any other, with no regard to its being small and plain."""
+
+
+def general(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.as_subclass(General)
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (1, 5), (5, 1), (2, 0, 3), (200, 3), (8192,)])
+def test_a_small_tensor_is_encoded_as_any_other(dtype: str, shape: tuple[int, ...]) -> None:
+    kind: torch.dtype = getattr(torch, dtype)
+    size = int(np.prod(shape)) * kind.itemsize
+    for _ in range(2):
+        tensor = torch.randint(0, 256, (size,), dtype=torch.uint8).view(kind).reshape(shape)
+
+        assert codec.encode([[tensor], {}]).data == codec.encode([[general(tensor)], {}]).data
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x.t(),
+        lambda x: x[::2, 1:],
+        lambda x: x.flip(0),
+        lambda x: x[0].expand(7, -1),
+        lambda x: x.clone().requires_grad_(),
+        lambda x: x.requires_grad_() * 2,
+        lambda x: torch.complex(x, x).conj(),
+        lambda x: torch.complex(x, x).conj().imag,
+        lambda x: (x * 50).to(torch.uint8).view(torch.bool),
+    ],
+    ids=["turned", "strided", "flipped", "expanded", "leaf", "grad", "conj", "negated", "truths"],
+)  # fmt: skip
+def test_a_small_tensor_of_any_layout_is_encoded_as_any_other(make: Any) -> None:
+    tensor = make(torch.arange(12.0).reshape(4, 3))
+
+    assert codec.encode(tensor).data == codec.encode(general(tensor.detach())).data
+
+
+def test_the_bytes_of_a_small_tensor_are_those_of_this_wire_version() -> None:
+    tensor = torch.tensor([[1.5, -2.0]], dtype=torch.float64)
+
+    data = codec.encode([[tensor], {}]).data
+
+    assert data.hex() == (
+        "9291c71e0293a7666c6f61743634920102c410000000000000f83f00000000000000c080"
+    )
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 3), (1, 6, 1)])
+def test_small_tensors_of_one_form_come_back_each_in_memory_of_its_own(
+    shape: tuple[int, ...],
+) -> None:
+    sent = [torch.arange(6.0).reshape(shape) + k for k in range(3)]
+    bodies = [codec.encode([[tensor], {}]) for tensor in sent]
+
+    once = [codec.decode(body)[0][0] for body in bodies]
+    again = [codec.decode(body)[0][0].add_(1) for body in bodies]
+
+    for tensor, one, other in zip(sent, once, again, strict=True):
+        assert torch.equal(one, tensor)
+        assert torch.equal(other, tensor + 1)
+        assert one.is_contiguous()
+        assert one.stride() == tensor.stride()
+
+
+def test_small_tensors_of_the_same_size_and_different_forms_keep_theirs() -> None:
+    forms = [torch.arange(6.0).reshape(2, 3), torch.arange(6.0).reshape(3, 2)]
+    forms += [torch.arange(6, dtype=torch.int32).view(2, 3), torch.arange(7.0), torch.ones(())]
+
+    for tensor in [*forms, *forms[::-1], *forms]:
+        again = codec.decode(codec.encode(tensor))
+
+        assert (again.dtype, again.shape) == (tensor.dtype, tensor.shape)
+        assert torch.equal(again, tensor)
+
+
+def test_no_more_forms_are_remembered_than_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "FORMS", 3)
+
+    for size in range(1, 12):
+        tensor = torch.arange(float(size))
+        assert torch.equal(codec.decode(codec.encode(tensor)), tensor)
+
+    assert len(codec._heads) <= 3
+    assert len(codec._makers) <= 3
+
+
+@pytest.mark.device
+def test_a_small_tensor_comes_out_on_the_device_that_is_wanted(device: torch.device) -> None:
+    body = codec.encode(torch.arange(3.0))
+
+    for _ in range(2):
+        assert codec.decode(body, device=str(device)).device.type == device.type
+
+
+@dataclasses.dataclass
+class Nosy:
+    """Encodes something else whenever it is looked at."""
+
+    inner: Any
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "inner":
+            codec.encode([torch.ones(3), (1, 2), torch.zeros(100_000)])
+        return object.__getattribute__(self, name)
+
+
+def test_what_is_encoded_amid_an_encoding_stays_out_of_it() -> None:
+    value: list[Any] = [
+        torch.arange(4.0),
+        Nosy((torch.arange(20_000.0), "x")),
+        torch.arange(30_000.0),
+    ]
+
+    body = codec.encode(value)
+
+    assert [part.nbytes for part in body.parts] == [80_000, 120_000]
+    first, nosy, last = codec.decode(body, records={"Nosy": Nosy})
+    assert torch.equal(first, value[0])
+    assert torch.equal(nosy.inner[0], value[1].inner[0])
+    assert torch.equal(last, value[2])
+
+
+def test_a_failed_encoding_leaves_no_part_behind_for_the_next() -> None:
+    with pytest.raises(TypeError, match="does not travel"):
+        codec.encode([torch.zeros(100_000), {1}])
+
+    assert codec.encode([torch.zeros(100_000)]).parts[0].nbytes == 400_000
+    assert codec.encode([torch.zeros(1)]).parts == ()
+
+
+class Lender:
+    def owns(self, _address: int) -> bool:
+        return False
+
+    def take(self, nbytes: int) -> Any:
+        return np.empty(nbytes, np.uint8)
+
+
+def test_whose_memory_was_asked_for_is_let_go_of() -> None:
+    lender = Lender()
+    gone = weakref.ref(lender)
+
+    codec.encode([torch.zeros(100_000), (1,)], lender.owns, lender.take)
+    del lender
+
+    assert gone() is None
+
+
 def ext(code: int, *content: Any) -> Body:
     return Body(msgpack.packb(msgpack.ExtType(code, msgpack.packb(list(content)))))
 
@@ -257,3 +411,25 @@ def test_mutated_bodies_are_never_more_than_a_value_error(flips: list[tuple[int,
         codec.decode(Body(bytes(data)), records=RECORDS)
     except ValueError:
         return
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), max_size=4))
+def test_a_mutated_small_tensor_is_what_it_is_to_one_who_knows_no_forms(
+    flips: list[tuple[int, int]],
+) -> None:
+    valid = codec.encode([[torch.arange(4.0)], {}])
+    codec.decode(valid)
+    data = bytearray(valid.data)
+    for at, byte in flips:
+        data[at % len(data)] = byte
+
+    def outcome() -> Any:
+        try:
+            return repr(codec.decode(Body(bytes(data))))
+        except ValueError as error:
+            return str(error)
+
+    knowing = outcome()
+    codec._makers.clear()
+
+    assert outcome() == knowing

@@ -14,7 +14,7 @@ from tether.actors import frames
 from tether.actors.frames import Chunk, Frame, Origin
 from tether.actors.journal import DROPS
 from tether.actors.message import Body, Kind, Message, Part
-from tether.actors.packet import Ack, Packet, Pair
+from tether.actors.packet import NONE_DROPPED, Ack, Packet, Pair
 from tether.actors.words import Cancel, Probe, Wait
 
 PAIR = Pair("worker/3", "center/0", 2, 1)
@@ -53,13 +53,18 @@ def plain(message: Message) -> tuple[Any, ...]:
     return (*head, message.body.data, sizes)
 
 
-def packed(*changes: tuple[tuple[int, ...], Any]) -> bytes:
-    """Return a frame of one message in which some fields are replaced, by their places."""
+def sample() -> bytes:
+    """Return a frame of one message and two words."""
     message = Message(Kind.ASK, 7, "exchange", Body(b"abc"), 5.0, (("worker/3", 6),), cut=8)
     packet = Packet(4, (message,), Ack(1, 1, 64, {"expired": 0}))
     probe = Probe("worker/3", "center/0", "worker/3", 4, 1, (Wait("worker/3.Worker.go", 9),))
     frame = Frame(Origin("r", "p", 1), [(PAIR, packet)], [Cancel(*PAIR, 5), probe])
-    tree = msgpack.unpackb(frames.pack_frame(frame, 0.0))
+    return frames.pack_frame(frame, 0.0)
+
+
+def packed(*changes: tuple[tuple[int, ...], Any]) -> bytes:
+    """Return that frame with some fields replaced, by their places."""
+    tree = msgpack.unpackb(sample())
     for path, value in changes:
         inner = tree
         for step in path[:-1]:
@@ -78,6 +83,33 @@ def test_a_frame_comes_back_as_it_went(frame: Frame) -> None:
         assert pair_back == pair
         assert (packet_back.first, packet_back.ack) == (packet.first, packet.ack)
         assert list(map(plain, packet_back.messages)) == list(map(plain, packet.messages))
+
+
+def test_the_bytes_of_a_frame_are_those_of_this_wire_version() -> None:
+    assert sample().hex() == (
+        "9702a172a17001009197a8776f726b65722f33a863656e7465722f300201049401014081a76578706972656400"
+        "91990107a865786368616e6765cb40140000000000009192a8776f726b65722f33060800c40361626390929700"
+        "a8776f726b65722f33a863656e7465722f30020105a963616e63656c6c65649701a8776f726b65722f33a86365"
+        "6e7465722f30a8776f726b65722f3304019192b2776f726b65722f332e576f726b65722e676f09"
+    )
+
+
+def test_a_frame_that_cannot_be_packed_leaves_nothing_behind_for_the_next() -> None:
+    before = sample()
+    endless = Frame(Origin("r", "p", 2**70), [(PAIR, Packet(1, (), Ack()))], [])
+
+    with pytest.raises(OverflowError):
+        frames.pack_frame(endless, 0.0)
+
+    assert sample() == before
+
+
+def test_acknowledgements_without_a_loss_share_that_there_is_none() -> None:
+    frame = Frame(Origin("r", "p", 1), [(PAIR, Packet(1, (), Ack(3, 3, 200)))], [])
+
+    back = frames.unpack_frame(frames.pack_frame(frame, 0.0), 0.0)
+
+    assert back.packets[0][1].ack.dropped is NONE_DROPPED
 
 
 def test_a_deadline_travels_as_the_time_that_remains() -> None:
@@ -107,6 +139,13 @@ def test_a_deadline_travels_as_the_time_that_remains() -> None:
         ((5, 0, 6, 0, 7), None, "a message came without its structure"),
         ((5, 0, 6, 0, 7), [1], "a message came without its structure"),
         ((5, 0, 6, 0, 8), [1.5], "1.5 came where a count belongs"),
+        ((5, 0, 6, 0, 4), None, "a frame of .* bytes is malformed: TypeError"),
+        ((5, 0, 6, 0, 4), [["worker/3"]], "not enough values to unpack"),
+        ((5, 0, 6, 0, 4), [["worker/3", -1]], "-1 came where a count belongs"),
+        ((5, 0, 6, 0, 7), "abc", "a message came without its structure"),
+        ((5, 0, 6, 0, 8), 0, "a frame of .* bytes is malformed: TypeError"),
+        ((5, 0, 5, 3), {"expired": -1}, "-1 came where a count belongs"),
+        ((5, 0, 5, 3), None, "a frame of .* bytes is malformed: AttributeError"),
         ((5, 0, 6, 0), [1] * 10, "too many values to unpack"),
         ((6, 0), [0, "a"], "not enough values to unpack"),
         ((6, 0, 0), 2, "a word of kind 2 came, which is not one of this wire version"),
@@ -186,6 +225,26 @@ def test_large_parts_travel_in_chunks_of_a_mebibyte_at_most() -> None:
     assert heads == [Chunk("run", PAIR, 9, 0, at * frames.CHUNK, memory.nbytes) for at in range(3)]
     assert [len(data) for _, data in pieces] == [frames.CHUNK, frames.CHUNK, 5]
     assert b"".join(data for _, data in pieces) == memory.tobytes()
+
+
+def test_only_what_is_large_of_a_packet_travels_in_chunks() -> None:
+    memory = np.arange(3, dtype=np.uint8)
+    bodies = (Body(b"a"), Body(b"b", (Part(3, memory=memory),)), Body(b"c"))
+    messages = tuple(Message(Kind.ASK, k, "x", body) for k, body in enumerate(bodies))
+
+    pieces = list(frames.chunks("run", PAIR, Packet(5, messages, Ack())))
+
+    assert [frames.unpack_chunk(header).number for header, _ in pieces] == [6]
+    assert [bytes(data) for _, data in pieces] == [b"\0\1\2"]
+
+
+def test_packets_are_split_in_frames_where_their_structure_fills_one() -> None:
+    half = Message(Kind.TELL, 1, "x", Body(bytes(frames.FRAME_BYTES // 2)))
+    packets = [(PAIR, Packet(k, (half,), Ack())) for k in range(5)]
+
+    found = frames.batches(packets)
+
+    assert [[packet.first for _, packet in batch] for batch in found] == [[0, 1], [2, 3], [4]]
 
 
 def test_large_structure_travels_in_chunks_as_the_last_part() -> None:

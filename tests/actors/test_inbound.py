@@ -79,6 +79,36 @@ def test_what_comes_too_far_ahead_of_a_gap_is_left_to_be_sent_again() -> None:
     assert inbox.received == AHEAD
 
 
+def test_of_one_packet_too_no_more_is_taken_than_may_come_ahead() -> None:
+    inbox = inbound()
+
+    due = inbox.accept(1, tuple(call(number) for number in range(AHEAD + 1)))
+
+    assert len(due) == inbox.received == AHEAD
+
+
+def test_what_is_kept_ahead_of_a_gap_is_due_behind_what_fills_it() -> None:
+    inbox, other = inbound(), inbound()
+
+    ahead = inbox.accept(3, (call(3),))
+    due = [m.number for m in inbox.accept(1, (call(1), call(2)))]
+    after = [m.number for m in inbox.accept(4, (call(4),))]
+
+    assert (ahead, due, after) == ([], [1, 2, 3], [4])
+    assert [m.number for m in other.accept(1, (call(1),))] == [1]
+    assert other.received == 1
+
+
+def test_a_packet_without_messages_brings_what_its_chunks_have_completed_and_no_more() -> None:
+    inbox = inbound()
+    inbox.accept(1, (large(1, 4),))
+
+    assert inbox.accept(2, ()) == []
+    assert put(inbox, 1, 0, 0, b"abcd", 4) == [1]
+    assert inbox.accept(9, ()) == []
+    assert inbox.received == 1
+
+
 def test_no_more_memory_is_prepared_than_two_windows() -> None:
     inbox = inbound(nbytes=1000)
     for number in (1, 2):
@@ -123,6 +153,20 @@ def test_settled_calls_are_booked_by_what_became_of_them() -> None:
     assert inbox.ack.settled == inbox.settled == 3
 
 
+def test_an_acknowledgement_stays_what_it_was_when_more_is_dropped() -> None:
+    inbox = inbound()
+    messages = inbox.accept(1, tuple(map(call, range(1, 4))))
+    inbox.settle(messages[0], "expired")
+    before = inbox.ack
+
+    inbox.settle(messages[1], "expired")
+    inbox.settle(messages[2], "cycle")
+
+    assert before == Ack(3, 0, OVERHEAD, {"expired": 1})
+    assert inbox.ack == Ack(3, 0, 3 * OVERHEAD, {"expired": 2, "cycle": 1})
+    assert inbound().ack == Ack()
+
+
 def test_rows_count_what_was_handled_and_dropped_and_its_bytes() -> None:
     inbox = inbound()
     whys = [None, "expired", "cancelled", None]
@@ -142,7 +186,7 @@ def test_the_last_call_that_began_is_known_while_it_is_handled() -> None:
 
     inbox.start(7)
 
-    assert inbox.row[Word.STARTED] == 7
+    assert inbox.row[Word.STARTED] == inbox.started == 7
 
 
 def test_what_began_in_a_batch_after_a_later_one_was_dropped_takes_nothing_back() -> None:

@@ -20,3 +20,14 @@ def test_plain_books_name_only_losses_there_were() -> None:
         "sent": 3, "handled": 2, "dropped": {"expired": 1}, "unknown": 0, "in_flight": 0,
         "bytes": 300, "late": 1,
     }  # fmt: skip
+
+
+def test_what_is_dropped_is_booked_by_its_reason_in_these_books_only() -> None:
+    books, others = Ledger(sent=5), Ledger(sent=5)
+
+    books.drop("expired")
+    books.drop("expired", 2)
+
+    assert books.dropped == {"expired": 3}
+    assert (books.in_flight, others.in_flight) == (2, 5)
+    assert Ledger().dropped == others.dropped == {}

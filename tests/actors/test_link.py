@@ -33,6 +33,15 @@ def test_a_link_knows_both_its_ends() -> None:
     assert (books.sent, row[Word.SENT], row[Word.STARTED]) == (1, 1, 5)
 
 
+def test_a_link_joins_two_incarnations() -> None:
+    made = Link(bytearray, pair=Pair("worker/0", "center/0", 2, 1))
+
+    joined = [made.joins(Pair("center/0", "worker/0", *ends)) for ends in ((1, 2), (2, 1), (1, 3))]
+
+    assert joined == [True, False, False]
+    assert made.turned == Pair("center/0", "worker/0", 1, 2)
+
+
 def numbers(messages: list[Message]) -> list[int]:
     return [message.number for message in messages]
 

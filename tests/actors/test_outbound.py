@@ -247,6 +247,50 @@ def test_answers_and_calls_that_wait_can_be_looked_at() -> None:
     assert out.held == 2
 
 
+def test_a_half_that_has_come_to_rest_begins_anew_and_shares_nothing() -> None:
+    out, other = outbound(messages=1), outbound(messages=1)
+
+    for number in (1, 2, 3):
+        out.add(call(number))
+        out.add(call(10 + number, kind=Kind.ANSWER))
+        assert leaving(out) == [10 + number, number]
+        out.acknowledge(Ack(2 * number, number, number * OVERHEAD), 0)
+        assert (out.open, out.quiet, out.held) == (False, True, 0)
+
+    out.add(call(4))
+    assert (out.held, other.held) == (1, 0)
+    assert leaving(other) == []
+
+
+def test_what_is_acknowledged_in_pieces_is_kept_in_pieces() -> None:
+    out = outbound()
+    for number in range(1, 6):
+        out.add(call(number))
+    leaving(out)
+
+    out.acknowledge(Ack(received=2), 0)
+    out.add(call(6))
+    leaving(out)
+    out.acknowledge(Ack(received=3), 0)
+    out.acknowledge(Ack(received=1), 0)
+    out.lost()
+
+    assert leaving(out) == [4, 5, 6]
+
+
+def test_the_same_acknowledgement_again_books_nothing() -> None:
+    out = outbound()
+    for number in (1, 2):
+        out.add(call(number))
+    leaving(out)
+    ack = Ack(2, 1, 2 * OVERHEAD, {"expired": 1})
+
+    for _ in range(2):
+        out.acknowledge(ack, 0)
+
+    assert (out.books.handled, out.books.dropped) == (1, {"expired": 1})
+
+
 class Receivers:
     """The incarnations of a receiver one after the other, and what they really did."""
 

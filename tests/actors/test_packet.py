@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tether.actors.packet import Ack, Pair, Window
+from tether.actors.packet import NONE_DROPPED, Ack, Pair, Window
 
 
 def test_a_window_holds_64_messages_and_64_mebibytes() -> None:
@@ -19,3 +19,8 @@ def test_a_pair_turned_is_what_its_other_end_sees() -> None:
 
     assert pair.turned == Pair("center/0", "worker/0", 1, 3)
     assert pair.turned.turned == pair
+
+
+def test_an_acknowledgement_of_nothing_has_no_loss() -> None:
+    assert Ack() == Ack(0, 0, 0, {})
+    assert Ack().dropped is NONE_DROPPED

@@ -416,6 +416,87 @@ async def test_what_is_queued_in_one_turn_leaves_in_one_frame() -> None:
     giver.close()
 
 
+class Letters(Wire):
+    """A transport that keeps to whom it was to carry what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to: list[str] = []
+
+    def send(self, process: str, frame: bytes) -> None:
+        super().send(process, frame)
+        self.to.append(process)
+
+
+async def test_frames_leave_in_the_order_of_what_was_said_and_those_of_words_alone_last() -> None:
+    wire = Letters()
+    processes = ["far", "a", "z", "m", "b", "y", "c", "x"]
+    places = {f"worker/{name}": Place(name, Center) for name in processes}
+    directory = Directory({HERE: Place("home", Center), **places})
+    giver = Switch(Origin("run", "home", 1), directory, Inbox(), Pool(), wire)
+
+    for name in processes[:4]:
+        giver.say(Cancel(HERE, f"worker/{name}", 1, 1, 7))
+    for name in processes[:2:-1]:
+        giver.send(giver.link(HERE, f"worker/{name}"), call(1))
+    await asyncio.sleep(0)
+
+    assert wire.to == ["x", "c", "y", "b", "m", "far", "a", "z"]
+    giver.close()
+
+
+async def test_names_that_come_in_frames_are_kept_once() -> None:
+    taker = switch(Inbox())
+    taker.frame(frame(packet()))
+    taker.frame(frame(packet(target="center/1")))
+
+    links = list(taker.links.values())
+
+    assert [link.remote for link in links] == [THERE, THERE]
+    assert links[0].remote is links[1].remote
+    assert all(key[1] is links[0].remote for key in [*taker.links, *taker.books])
+    taker.close()
+
+
+def test_a_link_that_waits_for_nothing_is_not_said_to_have_lost_anything() -> None:
+    async def main() -> None:
+        wire = Wire()
+        wire.resend_after = 1.0
+        giver = switch(Inbox(), wire)
+        links = [giver.link(name, THERE) for name in (HERE, "center/1")]
+        for link in links:
+            giver.send(link, call(1))
+        await asyncio.sleep(0.5)
+        pair = Pair(THERE, HERE, 1, 1)
+        giver.frame(frame((pair, Packet(1, (), Ack(received=1, handled=1, bytes=64)))))
+
+        await asyncio.sleep(1)
+
+        again = [unpack_frame(data, 0.0).packets for data in wire.frames[1:]]
+        assert [[pair.source for pair, _ in packets] for packets in again] == [["center/1"]]
+        giver.close()
+
+    in_virtual_time(main())
+
+
+def test_what_was_said_to_the_dead_is_not_said_again() -> None:
+    async def main() -> None:
+        wire = Wire()
+        wire.resend_after = 1.0
+        giver = switch(Inbox(), wire)
+        giver.send(giver.link(HERE, THERE), call(1))
+        await asyncio.sleep(0.5)
+        died(giver, THERE)
+        back(giver, THERE)
+
+        await asyncio.sleep(5)
+
+        assert len(wire.frames) == 1
+        giver.close()
+
+    in_virtual_time(main())
+
+
 async def test_frames_are_bounded_however_much_there_is_to_say() -> None:
     wire = Wire()
     giver = switch(Inbox(), wire)

@@ -147,3 +147,51 @@ def test_large_copies_lie_in_the_memory_that_is_given() -> None:
     codec.encode([torch.zeros(1 << 20), torch.zeros(8192)], take=take)
 
     assert taken == [4 << 20]
+
+
+def test_a_small_plain_tensor_is_its_dtype_shape_and_bytes() -> None:
+    tensor = torch.arange(6, dtype=torch.int16).reshape(2, 3)
+
+    assert tensors.small(tensor, 12) == ("int16", (2, 3), bits(tensor))
+    assert tensors.small(torch.ones(3).requires_grad_(), 12) == (
+        "float32",
+        (3,),
+        bits(torch.ones(3)),
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1.0],
+        np.ones(3),
+        torch.ones(4),
+        torch.nn.Parameter(torch.ones(3)),
+        torch.ones(3, dtype=torch.bfloat16),
+        torch.ones(3, dtype=torch.bool),
+        torch.ones(1, dtype=torch.complex64).conj(),
+        torch.eye(1).to_sparse(),
+        torch.empty(3, device="meta"),
+    ],
+    ids=["list", "array", "large", "parameter", "bfloat16", "bool", "conj", "sparse", "meta"],
+)
+def test_what_is_not_small_and_plain_goes_another_way(value: Any) -> None:
+    assert tensors.small(value, 12) is None
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (1, 1)], ids=str)
+@pytest.mark.parametrize("dtype", sorted(tensors.NUMPY_DTYPES))
+def test_a_maker_makes_tensors_alike_of_their_bytes(dtype: str, shape: tuple[int, ...]) -> None:
+    like = random_tensor(dtype, shape)
+    make = tensors.maker(like)
+    assert make is not None
+
+    made = make(bits(like))
+
+    assert (made.dtype, made.shape, made.stride()) == (like.dtype, like.shape, like.stride())
+    assert bits(made) == bits(like)
+
+
+@pytest.mark.parametrize("like", [torch.ones(2, dtype=torch.bfloat16), torch.ones(2, 0)], ids=str)
+def test_there_is_no_maker_of_what_numpy_does_not_know_or_is_empty(like: torch.Tensor) -> None:
+    assert tensors.maker(like) is None

@@ -21,6 +21,11 @@ def test_a_word_comes_back_as_it_went(word: Cancel | Probe) -> None:
     assert unpacked_word(packed_word(word)) == word
 
 
+def test_a_packed_word_is_made_of_lists_names_and_counts() -> None:
+    assert packed_word(CANCEL) == [0, "worker/3", "center/0", 2, 1, 5, "cancelled"]
+    assert packed_word(PROBE) == [1, *PROBE[:5], [["a/0.A.go", 9], ["b/0.B.go", 1]]]
+
+
 def test_a_cancel_names_the_pair_whose_call_is_taken_back() -> None:
     assert CANCEL.pair == Pair("worker/3", "center/0", 2, 1)
 

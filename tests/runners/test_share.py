@@ -41,7 +41,7 @@ def test_what_an_actor_reports_and_keeps_is_shown_and_still_done() -> None:
             await world.finished()
             assert world.simulation is not None
             steps = {actor: r.step for actor, r in world.simulation.tally.first.items()}
-            await asyncio.sleep(2)  # of virtual time: two rounds of checkpoints
+            await asyncio.sleep(3)  # of virtual time: two rounds of checkpoints
             kept = world.simulation.disk.names()
         assert world.result is not None
         assert not world.simulation.broken

@@ -214,14 +214,19 @@ def main() -> int:
     for setting in () if only else (EASGD, CHATTER):
         sound = [text for seed in range(given.seeds) if (text := caught(setting, seed))]
         missed += bool(sound)
-        print(f"{'none, ' + setting.wiring.stem:22} {len(sound)} of {given.seeds} seeds; {sound[:1]}")
+        print(
+            f"{'none, ' + setting.wiring.stem:22} {len(sound)} of {given.seeds} seeds; {sound[:1]}"
+        )
     for mutant in MUTANTS:
         if only and mutant.name not in only:
             continue
         said = tried(mutant, given.seeds)
         missed += not said
         share = len(said) / given.seeds
-        print(f"{mutant.name:22} {share:4.0%} of {given.seeds} seeds; {said[0] if said else 'never caught'}", flush=True)
+        print(
+            f"{mutant.name:22} {share:4.0%} of {given.seeds} seeds; {said[0] if said else 'never caught'}",
+            flush=True,
+        )
     return int(bool(missed))
 
 
