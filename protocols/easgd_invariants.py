@@ -19,7 +19,8 @@ class Conservation:
 
     An exchange has moved x̃ by α(x − x̃) as soon as it is answered, and moves x by as much when its
     worker has applied it: until then the difference is under way. What a death takes away, and what
-    comes back from a checkpoint or from x̃, are leaks. Roundings grow with the exchanges.
+    comes back from a checkpoint or from x̃, are leaks; how a worker begins for the first time is
+    none. Roundings grow with the exchanges and steps, and with the largest number so far.
     """
 
     def __init__(self, view: View) -> None:
@@ -27,10 +28,15 @@ class Conservation:
         self.lives: dict[str, Life] = {}
         self.owned: dict[str, Any] = {}
         self.under_way: dict[str, Tensor] = {}
-        self.joining: set[str] = set()
+        self.joining: dict[str, str] = {}
+        """Who may begin at x̃, and what leaks when it does; nothing at its first time."""
         self.moved: Tensor | float = 0.0
         """Σ(steps) + Σ(leaks), float64."""
         self.roundings = ROUNDINGS
+        self.steps = 0
+        self.largest = 1.0
+        self.most = 0
+        """The largest number, and the most variables at once, until now."""
         self._x: dict[str, Tensor] = {}
 
     def made(self, life: Life, actor: Any) -> None:
@@ -39,13 +45,17 @@ class Conservation:
             return
         self._bury(life.name)
         self.lives[life.name], self.owned[life.name] = life, actor
-        self._move(wide(vector(actor)), "" if life.incarnation == 1 else f"{life.name} came back")
-        self.joining |= {life.name} if isinstance(actor, Worker) else {*self.lives}
+        again = life.incarnation > 1
+        self._move(self._seen(vector(actor)), f"{life.name} came back" if again else "")
+        if isinstance(actor, Worker):
+            self.joining[life.name] = f"{life.name} began at x̃" if again else ""
+        elif again:
+            self.joining = {name: f"{name} began at x̃" for name in self.lives} | self.joining
 
     def before(self, name: str, work: str) -> None:
         """Keep x as it is before a learner's work writes it."""
         if work in {"step", "apply"} and name in self.owned:
-            self._x[name] = wide(vector(self.owned[name]))
+            self._x[name] = self._seen(vector(self.owned[name]))
 
     def after(self, name: str, work: str) -> None:
         """Book what has moved x: a step of its own, a difference, or x̃ that a worker begins at."""
@@ -55,11 +65,12 @@ class Conservation:
         change = wide(vector(self.owned[name])) - before
         if work == "step":
             self.moved = self.moved + change
+            self.steps += 1
         elif (d := self.under_way.get(name)) is not None and self._is(change, -d, before):
             del self.under_way[name]
+            self.joining.pop(name, None)  # it goes on with the center that is there
         elif name in self.joining:
-            self.joining.discard(name)
-            self._move(change + self.under_way.pop(name, 0.0), f"{name} began at x̃")
+            self._move(change + self.under_way.pop(name, 0.0), self.joining.pop(name))
         else:
             self.under_way.pop(name, None)
 
@@ -67,7 +78,7 @@ class Conservation:
         """Note a difference that is under way now; to a worker that has died it never comes."""
         if call.method != "exchange" or not isinstance(answer, Tensor):
             return
-        name, d = call.source.name, wide(answer)
+        name, d = call.source.name, self._seen(answer)
         self.roundings += 4
         if self.lives.get(name) == call.source and name in self.view.actors:
             self.under_way[name] = d
@@ -78,14 +89,15 @@ class Conservation:
         """Compare both sides."""
         for name in [name for name in self.owned if name not in self.view.actors]:
             self._bury(name)
-        there = [wide(vector(actor)) for actor in self.owned.values()]
+        there = [self._seen(vector(actor)) for actor in self.owned.values()]
         under_way = [*self.under_way.values()]
         if not there:
             return ""
         left = torch.stack(there).sum(0) - (torch.stack(under_way).sum(0) if under_way else 0.0)
-        scale = max(1.0, *(float(x.abs().max()) for x in [*there, *under_way]))
         wrong = float((left - self.moved).abs().max())
-        if wrong <= self.roundings * len(there) * scale * epsilon(self.owned):
+        self.most = max(self.most, len(there))
+        each = self.roundings * epsilon(self.owned) + self.steps * torch.finfo(torch.float64).eps
+        if wrong <= each * self.most * self.largest:
             return ""
         return f"x̃ + Σx − differences under way is off Σ steps + leaks by {wrong:.3g}"
 
@@ -100,6 +112,12 @@ class Conservation:
         self.moved = self.moved + change
         if leak and bool(change.any()):
             self.view.leak(leak, float(change.norm()))
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """Return a copy in float64, after a look at how large its numbers are."""
+        copy = wide(x)
+        self.largest = max(self.largest, float(copy.abs().max()))
+        return copy
 
     def _is(self, change: Tensor, wanted: Tensor, near: Tensor) -> bool:
         room = 4 * epsilon(self.owned) * max(1.0, float(near.abs().max()))

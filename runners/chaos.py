@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tether.runners.faults import Fault, Victims
 from tether.runners.medium import Trouble
+from tether.runners.scope import Scope
 from tether.runners.simulated import Simulated
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Chaos:
         self.faults = faults
         self.strikes: list[Strike] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._paused: Counter[Scope] = Counter()
         self._mending: dict[asyncio.TimerHandle, Callable[[], None]] = {}
 
     def begin(self) -> None:
@@ -101,13 +104,16 @@ class Chaos:
             member.kill()
 
     def _pause(self, _fault: Fault, victims: Victims) -> Callable[[], None]:
-        scopes = [m.scope for m in self._members(victims) if not m.scope.stopped]
+        scopes = [member.scope for member in self._members(victims)]
         for scope in scopes:
             scope.stop()
+        self._paused.update(scopes)
 
         def go_on() -> None:
+            self._paused.subtract(scopes)
             for scope in scopes:
-                scope.go_on()
+                if not self._paused[scope]:  # of two pauses the longer one holds
+                    scope.go_on()
 
         return go_on
 

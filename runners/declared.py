@@ -92,7 +92,7 @@ class Declared:
         """All actors that live at the moment, by name."""
         return self._living()
 
-    def under_way(self) -> Iterator[Call]:
+    def under_way(self) -> Iterator[Any]:
         """Yield the calls that were sent and are neither begun, dropped nor lost."""
         living = self._living()
         for key, flight in list(self._flights.items()):

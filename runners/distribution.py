@@ -80,6 +80,9 @@ def _read(kind: Any, raw: Any, where: Where, problems: Problems, folder: Path) -
     if len(items) != SIZES[kind]:
         problems.add(where.holds(raw), WANTED[kind])
         return fixed(0.0)
+    if kind == "lognormal" and not (type(items[1]) in (int, float) and 0 <= items[1] < math.inf):
+        problems.add(where.holds(raw), WANTED[kind])
+        return fixed(0.0)
     numbers = [seconds(item, where, problems) for item in items]
     if kind == "uniform" and numbers[0] > numbers[1]:
         problems.add(where.holds(raw), WANTED[kind])

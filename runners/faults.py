@@ -127,6 +127,9 @@ class _Reader:
 
     def _times(self) -> int | None:
         times: Any = self.raw.get("times")
+        if times is not None and "every" not in self.raw:
+            text = "without `every` it strikes once; say how often, or leave this out"
+            self.problems.add(self.where.at("times").holds(times), text)
         if times is not None and (type(times) is not int or times < 1):
             text = "a whole number from 1 on is wanted"
             self.problems.add(self.where.at("times").holds(times), text)

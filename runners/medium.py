@@ -151,7 +151,8 @@ class Medium:
             self._note(self.loop.time(), edge, "unheard")
         elif endpoint.scope is None:
             deliver(endpoint.receiver)
-        elif endpoint.scope.stopped:  # it waits in the process's own socket
+        elif endpoint.scope.stopped or endpoint.scope.since == self.loop.time():
+            # It waits in the process's own socket, behind all that has waited there.
             self.loop.call_soon(deliver, endpoint.receiver, context=endpoint.scope.context)
         else:
             endpoint.scope.context.run(deliver, endpoint.receiver)

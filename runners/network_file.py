@@ -44,7 +44,7 @@ def read_network(tables: Mapping[str, Any], folder: Path, plan: Plan) -> Network
     """Return the network that a file describes; all its faults together raise WiringError."""
     problems, known = Problems(), known_names(plan)
     taken = {"start", "line", "resend", "link", "compute"}
-    for key in tables.keys() - taken:
+    for key in [key for key in tables if key not in taken]:
         text = f"there is no such key{nearest(key, taken)}; there are {listed(sorted(taken))}"
         problems.add(key, text)
     given: dict[str, Any] = {

@@ -163,15 +163,22 @@ class Promises:
                 text = f"had to end by {end:.6g} s, but is waited for at {now:.6g} s"
                 self.broken(f"{_title(pair, ask.message)} {text}")
 
-    def unacknowledged(self, links: Iterable[Link]) -> None:
-        """See who still waits for acknowledgements after a long calm: nobody, if all is handled."""
-        flying = {(key.source, flight.target) for key, flight in self.flights.items()}
+    def silent(self, links: Iterable[Link], idle: Callable[[str], bool]) -> None:
+        """See who still waits after a long calm in which nothing was heard: nobody.
+
+        An actor that still handles something, or has messages waiting, is not `idle`.
+        """
+        flying = {(*key[:2], flight.target): flight for key, flight in self.flights.items()}
         for link in links:
-            ends = link.local, link.remote
-            busy = any(self._turns.get((link.remote, link.pair.target_incarnation), (0, 0))[1:])
-            if ends not in flying and not busy:
+            pair = link.pair
+            if not idle(pair.target):
+                continue
+            flight = flying.get((pair.source, pair.source_incarnation, pair.target))
+            if flight is None:
                 text = "has handled all, but never acknowledged it"
-                self.broken(f"{link.remote} {text}, though {link.local} has asked it to")
+                self.broken(f"{pair.target} {text}, though {pair.source} waits for that")
+            elif flight.incarnation == pair.target_incarnation:
+                self.broken(f"{_title(pair, flight.message)} was sent, but never came")
 
     def ended(self, waits: Iterable[Ask]) -> None:
         """See what is still waited for when all is over: nothing."""
@@ -191,8 +198,8 @@ class Promises:
             mine.update(sent=account["sent"], handled=account["handled"])
             mine.update(unknown=account["unknown"], in_flight=account["in_flight"])
             mine.update({f"dropped as {why}": n for why, n in account["dropped"].items()})
-        for source, book in books.items():
-            self._compare(source, book, drained=drained)
+        for source in dict.fromkeys([*books, *filter(is_actor, self.sent_by)]):
+            self._compare(source, books[source], drained=drained)
 
     def _compare(self, source: str, book: Mapping[str, int], *, drained: bool) -> None:
         seen = {"sent": self.sent_by[source], "handled": self.handled_of[source]}
@@ -205,6 +212,11 @@ class Promises:
         if drained and book.get("in_flight"):
             text = "messages are in flight after an end in good order"
             self.broken(f"{source}: {book['in_flight']} {text}")
+
+
+def is_actor(name: str) -> bool:
+    """Whether a sender is an actor: the world outside keeps no books."""
+    return "/" in name
 
 
 def _number(pair: Pair, message: Message) -> Number:

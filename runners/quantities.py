@@ -11,13 +11,13 @@ from tether.runners.problems import Problems, Where
 SECONDS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BITS = {"bit": 1 / 8, "kbit": 1e3 / 8, "Mbit": 1e6 / 8, "Gbit": 1e9 / 8}
 RATES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9} | BITS
-NUMBER = r"(\d+(?:\.\d+)?(?:e-?\d+)?)\s*"
+NUMBER = r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)\s*"
 
 
 def seconds(raw: Any, where: Where, problems: Problems) -> float:
     """Return the seconds of a time: a number of 0 or more, or a text like "20ms"."""
     found = re.fullmatch(NUMBER + r"([a-z]*)", raw) if isinstance(raw, str) else None
-    if found and found[2] in SECONDS:
+    if found and found[2] in SECONDS and math.isfinite(float(found[1])):
         return float(found[1]) * SECONDS[found[2]]
     if _is_number(raw) and raw >= 0:
         return float(raw)

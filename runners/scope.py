@@ -15,8 +15,9 @@ CLOSINGS = 16
 class Scope:
     """A process whose callbacks, timers and tasks all bear it in their context.
 
-    While it is stopped they wait, in order. Once it is killed none of them ever runs again: no
-    `finally`, no `except`, as after a SIGKILL.
+    While it is stopped they wait, in order. Once it is killed nothing comes of it any more: none of
+    them runs again. Its coroutines are closed, so that a `finally` goes on up to its first await,
+    but what that schedules, sends or wakes is dropped too.
     """
 
     def __init__(self, name: str, loop: VirtualLoop) -> None:
@@ -80,6 +81,9 @@ def _close(task: VirtualTask[Any]) -> None:
             task.coroutine.close()
         except RuntimeError:  # it awaits something in a `finally`; the next try comes further
             continue
-        except Exception:  # what its `finally` raises is nobody's: the process is dead
+        except (
+            Exception,
+            asyncio.CancelledError,
+        ):  # what its `finally` raises is nobody's: the process is dead
             return
         return

@@ -50,7 +50,7 @@ class Line:
         self._last = 0.0
         self._context = copy_context()
 
-    def say(self, hear: Callable[..., None], *said: Any) -> None:
+    def say(self, hear: Callable[..., object], *said: Any) -> None:
         """Have a word heard, in the context in which the line was made."""
         self._last = max(self._last, self._loop.time() + self._draw())
         self._loop.call_at(self._last, hear, *said, context=self._context)
@@ -75,6 +75,8 @@ class Simulated:
         self._orders: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
         self._ended = asyncio.Event()
         self._hear: Hear | None = None
+        self.closed = False
+        """Whether it has ended in good order."""
 
     async def start(self, hear: Hear, order: Mapping[str, Any]) -> None:
         """Start it; it says `ready`, or `unbuilt`, when it has made its actors."""
@@ -104,6 +106,7 @@ class Simulated:
         while word != "close":
             word, *details = await self._orders.get()
             await duties.obey(word, *details)
+        self.closed = True
 
     def _exited(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -135,11 +138,14 @@ class Simulated:
         if self.process is not None and self.process.node.transport is not None:
             self.process.node.transport.cut()  # type: ignore[attr-defined]
         if said is not None:
-            self._to_agent.say(said, self, "died", why)
+            # As of a real process, whoever waits for its last word acts on that first.
+            self._to_agent.say(self._loop.call_soon, said, self, "died", why)
         self._to_agent.say(self._ended.set)
 
     async def end(self, patience: float) -> None:
         """Wait so long for the process to end, then kill it."""
+        if self._hear is None:
+            return
         try:
             async with asyncio.timeout(patience):
                 await self._ended.wait()

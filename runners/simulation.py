@@ -222,19 +222,22 @@ class Simulation:
         """Let nothing go wrong any more, and see all that was handled acknowledged."""
         self.chaos.end()
         self.check()
-        end, silent = self.clock.now() + PATIENCE, self._unsaid()
-        while silent and self.clock.now() < end:
+        end, since = self.clock.now() + PATIENCE, dict[tuple[Link, int], float]()
+        while (unsaid := self._unsaid()) and (now := self.clock.now()) < end:
+            since = {each: since.get(each, now) for each in unsaid}
             await asyncio.sleep(PATIENCE / 100)
-            silent = {
-                link: calls for link, calls in self._unsaid().items() if silent.get(link) == calls
-            }
-        self.promises.unacknowledged(silent)
+        silent = [each[0] for each in unsaid if end - since.get(each, end) > PATIENCE / 2]
+        self.promises.silent(silent, self._idle)
         self._ending = True
 
-    def _unsaid(self) -> dict[Link, int]:
+    def _idle(self, actor: str) -> bool:
+        cells = (share.node.cells.get(actor) for share in self.living())
+        return any(cell is not None and cell.idle for cell in cells)
+
+    def _unsaid(self) -> list[tuple[Link, int]]:
         """Return what waits for an acknowledgement, and up to which call."""
         links = [link for share in self.living() for link in share.node.switch.links.values()]
-        return {link: link.out.next_number for link in links if not link.out.quiet}
+        return [(link, link.out.next_number) for link in links if not link.out.quiet]
 
     def close(self, result: Result | None = None) -> None:
         """End all that is still there, and compare the books of a run that has ended with all."""
@@ -246,6 +249,9 @@ class Simulation:
             records = result.records.values()
             books = [account for record in records for account in record["accounts"]]
             self.promises.accounted(books, drained=drained)
+            for member in self.members.values():
+                if member.closed and member.process is not None:
+                    self.promises.ended(member.process.node.calls.waits())
         for member in self.members.values():
             member.scope.kill()
 

@@ -165,9 +165,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
             timer._scheduled = False  # type: ignore[attr-defined]
             ready.append(timer)
         self._run_ready(ready)
-        if self.events - self._moved > STILL:
+        if (still := self.events - self._moved) > STILL:
+            self._moved = self.events
             raise Standstill(
-                f"{self.events - self._moved} callbacks have run at {self._now:g} s of virtual "
+                f"{still} callbacks have run at {self._now:g} s of virtual "
                 f"time, and it does not move; the last one is {_whose(self._last)}; let it wait, "
                 "or give its computing a time"
             )

@@ -33,6 +33,10 @@ Kind = Literal["local", "processes", "simulated"]
 KINDS = get_args(Kind)
 
 
+class BrokenPromise(RuntimeError):
+    """Something did not hold in a simulation that the runtime, or a protocol, promises."""
+
+
 class World:
     """A wiring's actors, alive for as long as the `async with` block.
 
@@ -43,7 +47,7 @@ class World:
 
     The world `simulated` has virtual time, so the program has to be run by
     `tether.runners.virtual.run`; its network, its faults and the seed of all chance may be given,
-    the first two as files or as their tables. A broken promise of the runtime's raises too.
+    the first two as files or as their tables. At its end `BrokenPromise` says what did not hold.
     """
 
     def __init__(
@@ -64,7 +68,8 @@ class World:
             raise ValueError(
                 f"World: network, faults and seed are of a simulated world, but this is {kind!r}"
             )
-        self.plan = _linked(wiring, kind, sets)
+        given = [] if seed is None else [f"run.seed={seed}"]
+        self.plan = _linked(wiring, kind, [*sets, *given])
         self.kind = kind
         self.simulation: Simulation | None = None
         self._given = network, faults, self.plan.run.seed if seed is None else seed
@@ -95,6 +100,8 @@ class World:
     ) -> None:
         self._conductor.stop_if_alive()
         await self._close()
+        if error is None:
+            self._promised()
         if error is None and not self._told:
             self._tell()
 
@@ -139,6 +146,11 @@ class World:
         """
         await self._conductor.wait()
         self._tell()
+
+    def _promised(self) -> None:
+        broken = self.simulation.broken if self.simulation is not None else {}
+        if broken:
+            raise BrokenPromise("; ".join(broken))
 
     @property
     def failed(self) -> bool:

@@ -1,4 +1,4 @@
-"""The transport benchmark at a hundredth of its size: which rows it gives, and what it writes."""
+"""The benchmarks at a hundredth of their size: which rows they give, and what they write."""
 
 from __future__ import annotations
 
@@ -127,6 +127,38 @@ def test_the_time_an_actor_is_away_is_measured(tmp_path: Path) -> None:
 
 def test_the_cost_of_a_checkpoint_is_measured(tmp_path: Path) -> None:
     assert script("checkpoint.py", "--megabytes", "1", "--json", str(tmp_path / "rows.json"))
+
+
+def test_gossip_and_many_seeds_are_simulated_and_measured(tmp_path: Path) -> None:
+    small = ("--only", "gossip,seeds", "--peers", "40", "--pushes", "3", "--seeds", "3")
+
+    rows: Any = script("simulation.py", *small, "--json", str(tmp_path / "rows.json"))
+
+    assert {row["workload"]: row["unit"] for row in rows} == {
+        "gossip-40-seconds": "s",
+        "gossip-40-memory": "GiB",
+        "gossip-40-pushes": "of an actor",
+        "seeds-3": "s",
+    }
+    assert all(0 < row["min"] <= row["median"] <= row["max"] for row in rows)
+
+
+def test_the_messages_of_a_simulation_are_counted_by_size(tmp_path: Path) -> None:
+    file = str(tmp_path / "rows.json")
+    code = (
+        "import sys\n"
+        "from benchmarks import simulation\n"
+        "simulation.MESSAGES = 25\n"
+        f"sys.argv[1:] = ['--rounds', '2', '--only', 'messages', '--json', {file!r}]\n"
+        "simulation.main()\n"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
+
+    rows = json.loads(Path(file).read_text(encoding="utf-8"))
+    kinds = ["messages-32", "messages-1000", "messages-32-learning"]
+    assert [(row["workload"], row["unit"]) for row in rows] == [(k, "messages/s") for k in kinds]
+    assert all(0 < row["min"] <= row["median"] <= row["max"] for row in rows)
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the repository's history")

@@ -184,6 +184,119 @@ def test_a_run_without_metrics_has_no_plot(
     assert "metrics.jsonl" in capsys.readouterr().err
 
 
+def test_a_wiring_is_simulated_and_leaves_a_directory_that_can_be_drawn(
+    wiring: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path(wiring).open("a") as file:
+        file.write('[reporter]\nactor = "players:Reporter"\n')
+    run_at = str(tmp_path / "run")
+
+    code = run(["simulate", wiring, "--seed", "4", "--set", "worker.steps=9", "--run", run_at])
+
+    said = capsys.readouterr()
+    assert (code, said.err) == (0, "")
+    assert "wiring, seed 4: finished after" in said.out
+    assert "all promises held" in said.out
+    assert final_state(tmp_path / "run", "center") == {"n": 9}
+    assert run(["plot", run_at]) == 0
+    assert capsys.readouterr().out == f"{run_at}/plot.png\n"
+
+
+def test_a_time_ends_a_simulation_that_would_go_on_for_ever(
+    wiring: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = ["--set", "worker.steps=0", "--set", "worker.pause=0.1"]
+
+    code = run(["simulate", wiring, *sets, "--for", "2s", "--run", str(tmp_path / "run")])
+
+    assert code == 0
+    said = capsys.readouterr().out
+    assert "wiring, seed 0: stopped after 2." in said
+    assert final_state(tmp_path / "run", "center")["n"] > 90
+
+
+def test_many_seeds_are_simulated(wiring: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code = run(["simulate", wiring, "--seed", "5", "--seeds", "3", "--jobs", "2"])
+
+    assert code == 0
+    said = capsys.readouterr().out
+    assert said.startswith("3 seeds: all promises held\n3 finished; ")
+    assert "9 messages, 9 handled; faults: none; 0 restarts, 0 leaks\n" in said
+
+
+@pytest.mark.parametrize("option", [["--run", "run"], ["--trace", "trace"]])
+def test_a_directory_and_a_trace_are_of_one_seed(
+    wiring: str,
+    option: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    code = run(["simulate", wiring, "--seeds", "2", *option])
+
+    assert code == 2
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "--run and --trace are for one seed; leave out --seeds" in said
+    assert [path.name for path in Path().iterdir()] == ["wiring.toml"]
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "problem"),
+    [
+        ("--faults", '[[crash]]\nactor = "wroker"', "(did you mean worker?)"),
+        ("--faults", "[[crash]", "other.toml cannot be read"),
+        ("--network", "latency = 1", "latency: there is no such key"),
+        ("--set", "", "--set {file}: this is not of the form table.key=value"),
+    ],
+)
+@pytest.mark.parametrize("seeds", ["1", "2"])
+def test_what_is_wrong_for_a_simulation_ends_with_2_and_simulates_nothing(
+    wiring: str,
+    option: str,
+    text: str,
+    problem: str,
+    seeds: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "other.toml"
+    file.write_text(text)
+
+    code = run(["simulate", wiring, "--seeds", seeds, option, str(file)])
+
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert said.err.startswith("tether: ")
+    assert problem.format(file=file) in said.err
+    assert {path.name for path in Path().iterdir()} == {"wiring.toml", "other.toml"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [("--seeds", "0", "--seeds"), ("--jobs", "0", "--jobs"), ("--for", "soon", "is no time")],
+)
+def test_a_number_that_is_none_ends_a_simulation_with_2(
+    wiring: str, option: str, value: str, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(["simulate", wiring, option, value])
+
+    assert code == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_a_simulation_does_not_write_into_a_directory_that_holds_something(
+    wiring: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(["simulate", wiring, "--run", str(tmp_path)])
+
+    assert code == 2
+    assert "is not empty, but a run wants a folder of its own" in capsys.readouterr().err
+
+
 def test_help_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     code = run(["--help"])
 

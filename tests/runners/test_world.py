@@ -261,7 +261,7 @@ async def test_a_world_that_is_not_open_has_no_actors() -> None:
 
 
 async def test_a_world_of_no_known_kind_is_refused() -> None:
-    wanted = "World: 'cloud' is no world; there are 'local' and 'processes'"
+    wanted = "World: 'cloud' is no world; there are 'local', 'processes', 'simulated'"
 
     with pytest.raises(ValueError, match=wanted):
         World(TABLES, "cloud")  # type: ignore[arg-type]

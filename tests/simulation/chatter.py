@@ -10,7 +10,7 @@ from tether.actors import ActorGone, CallCycle, Group, RemoteError, batched, one
 
 
 class Talker:
-    """Sends the others what chance says: tells, asks, batches, newest ones, large and nested ones."""
+    """Sends the others what chance says: tells, asks, batches, large ones and nested ones."""
 
     def __init__(self, others: Group[Talker], seed: int, messages: int) -> None:
         self.others, self.seed, self.messages = others, seed, messages

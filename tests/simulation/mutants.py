@@ -15,7 +15,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from torch import Tensor
 
 from tether.actors import inbound, link, mailbox, outbound, switch
 from tether.actors.handlers import handlers
@@ -24,12 +26,11 @@ from tether.protocols import easgd
 from tether.protocols.learner import Learner
 from tether.runners import process
 from tether.runners.simulate import Setting, play
-from torch import Tensor
 
 HERE = Path(__file__).resolve().parent
 EXAMPLE = HERE.parents[1] / "examples" / "easgd"
 EASGD = Setting(EXAMPLE / "simulated.toml", (), None, EXAMPLE / "faults" / "all.toml", 300.0)
-CHATTER = Setting(HERE / "chatter.toml", (), None, HERE / "chatter-faults.toml", 300.0)
+CHATTER = Setting(HERE / "chatter.toml", (), None, HERE / "chatter-faults.toml", 60.0)
 
 
 @contextlib.contextmanager
@@ -47,10 +48,10 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 def sign() -> contextlib.AbstractContextManager[None]:
     """The worker adds the elastic difference, where it has to subtract it."""
-    apply = Learner.apply
+    apply, add = Learner.apply, cast("Any", Tensor.add_)
 
     async def wrong(self: Any, kernel: Any, *args: Any) -> Any:
-        return await apply(self, Tensor.add_ if kernel is Tensor.sub_ else kernel, *args)
+        return await apply(self, add if kernel is Tensor.sub_ else kernel, *args)
 
     return replaced(Learner, "apply", wrong)
 
@@ -214,19 +215,15 @@ def main() -> int:
     for setting in () if only else (EASGD, CHATTER):
         sound = [text for seed in range(given.seeds) if (text := caught(setting, seed))]
         missed += bool(sound)
-        print(
-            f"{'none, ' + setting.wiring.stem:22} {len(sound)} of {given.seeds} seeds; {sound[:1]}"
-        )
+        name = f"none, {setting.wiring.stem}"
+        print(f"{name:22} {len(sound)} of {given.seeds} seeds; {sound[:1]}", flush=True)
     for mutant in MUTANTS:
         if only and mutant.name not in only:
             continue
         said = tried(mutant, given.seeds)
         missed += not said
-        share = len(said) / given.seeds
-        print(
-            f"{mutant.name:22} {share:4.0%} of {given.seeds} seeds; {said[0] if said else 'never caught'}",
-            flush=True,
-        )
+        share, first = len(said) / given.seeds, said[0] if said else "never caught"
+        print(f"{mutant.name:22} {share:4.0%} of {given.seeds} seeds; {first}", flush=True)
     return int(bool(missed))
 
 
