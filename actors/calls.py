@@ -58,6 +58,8 @@ class Calls:
     ) -> Any:
         """Send one message; return its answer, or None once a one-way is handed over."""
         body = self.encode(handler, args, kwargs)
+        if handler.oneway and self._told(name, handler, body):
+            return None
         ask = self._send(name, handler, body)
         try:
             return await ask.future
@@ -113,6 +115,19 @@ class Calls:
             self.witness.sent(link, message)
         self.switch.send(link, message)
         return ask
+
+    def _told(self, name: str, handler: Handler, body: Body) -> bool:
+        """Hand a one-way over at once, if there is room for it: then nobody waits for anything."""
+        source, chain, _, cut = self._who(acting.get())
+        link = self.switch.link(source, name)
+        if name in self.directory.gone or not link.out.has_room(body.size):
+            return False
+        number, end = next(self._numbers), deadline.get()
+        message = Message(Kind.TELL, number, handler.name, body, end, chain, cut)
+        if self.witness is not None:
+            self.witness.sent(link, message)
+        self.switch.send(link, message)
+        return True
 
     def _who(self, here: Acting | None) -> tuple[str, tuple[Link, ...], str, int]:
         """Return who is calling, on whose behalf, on which device, and after which round."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import os
 import resource
@@ -64,7 +63,6 @@ def rate(n: int, *, learns: bool) -> float:
         wiring |= {f"source{k}": wiring["source"] for k in range(1, SENDERS)}
         network = {"compute": {"*": {"gradient": 0}}}
         async with World(wiring, "simulated", seed=1, network=network) as world:
-            gc.collect()
             begun = process_time()
             await world.finished()
             seconds = process_time() - begun
@@ -92,8 +90,7 @@ def gossip(peers: int, pushes: int) -> list[Row]:
     async def main() -> list[int]:
         async with World({"run": run, "peer": peer}, "simulated", seed=1, network=network) as world:
             assert world.simulation is not None
-            with unhurried():
-                await world.finished()
+            await world.finished()
             actors = world.simulation.actors().values()
             pushed = [actor.pushed for actor in actors]
         assert not world.simulation.broken, world.simulation.broken
@@ -108,20 +105,6 @@ def gossip(peers: int, pushes: int) -> list[Row]:
         row(f"{title}-memory", [gibibytes], "GiB"),
         row(f"{title}-pushes", [float(min(pushed)), float(max(pushed))], "of an actor"),
     ]
-
-
-class unhurried:  # noqa: N801 - read as a word: `with unhurried():`
-    """Have the garbage collector leave alone what is there already: it is all in use."""
-
-    def __enter__(self) -> None:
-        self._threshold = gc.get_threshold()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 1000)
-
-    def __exit__(self, *_: object) -> None:
-        gc.set_threshold(*self._threshold)
-        gc.unfreeze()
 
 
 def seeds(count: int) -> list[Row]:

@@ -36,27 +36,25 @@ class Staleness:
     def __init__(self, random: Random) -> None:
         self.edges: dict[tuple[str, str], Ages] = {}
         self._random = random.random
-        self._tables: dict[str, str] = {}
+        self._ages: dict[tuple[str, str], Ages] = {}
 
     def add(self, source: str, target: str, seconds: float, messages: int) -> None:
         """Count a message."""
-        edge = self._table(source), self._table(target)
-        ages = self.edges.get(edge)
-        if ages is None:
-            ages = self.edges[edge] = Ages()
+        ages = self._ages.get((source, target)) or self._between(source, target)
         ages.count += 1
-        ages.oldest = max(ages.oldest, seconds)
-        ages.most = max(ages.most, messages)
+        if seconds > ages.oldest:
+            ages.oldest = seconds
+        if messages > ages.most:
+            ages.most = messages
         if len(ages.samples) < SAMPLES:
             ages.samples.append(Age(seconds, messages))
         elif (place := int(self._random() * ages.count)) < SAMPLES:
             ages.samples[place] = Age(seconds, messages)
 
-    def _table(self, actor: str) -> str:
-        table = self._tables.get(actor)
-        if table is None:
-            table = self._tables[actor] = actor.partition("/")[0]
-        return table
+    def _between(self, source: str, target: str) -> Ages:
+        edge = source.partition("/")[0], target.partition("/")[0]
+        ages = self._ages[source, target] = self.edges.setdefault(edge, Ages())
+        return ages
 
 
 class Look(NamedTuple):

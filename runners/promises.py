@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from tether.actors.asks import Ask
 from tether.actors.cell import Cell
@@ -20,14 +20,8 @@ from tether.runners.accounts import Account
 
 Broken = Callable[[str], None]
 """Is told a sentence for each promise that does not hold."""
-
-
-class Number(NamedTuple):
-    """What names a call in a whole run: who sent it, in which incarnation, and which it was."""
-
-    source: str
-    incarnation: int
-    number: int
+Number = tuple[str, int, int]
+"""What names a call in a whole run: who sent it, in which incarnation, and which it was."""
 
 
 @dataclass(slots=True, eq=False)
@@ -220,7 +214,7 @@ def is_actor(name: str) -> bool:
 
 
 def _number(pair: Pair, message: Message) -> Number:
-    return Number(pair.source, pair.source_incarnation, message.number)
+    return pair[0], pair[2], message.number
 
 
 def _title(pair: Pair, message: Message) -> str:

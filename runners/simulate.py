@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,7 +76,6 @@ def play(setting: Setting, seed: int, trace: Trace | None = None, *, keeps: bool
 
     WiringError says all that is wrong with the wiring, the network or the faults.
     """
-    gc.collect()  # the last world is a ring of objects, with messages of any size in it
     plan = setting.plan(seed)
     network, faults = setting.read_network(plan), setting.read_faults(plan)
     with first_on_path(plan.folder):

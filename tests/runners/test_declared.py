@@ -100,7 +100,7 @@ class Watched:
         """Have a call of the adder to the counter under way."""
         message = Message(Kind.ASK, number, "add", codec.encode([list(args), kwargs]))
         flight = Flight("counter/0", incarnation, message, 0.0, 0)
-        self.flights[Number("adder/0", 1, number)] = flight
+        self.flights["adder/0", 1, number] = flight
 
 
 def test_what_stands_beside_the_module_of_an_actor_is_found_once(folder: Path) -> None:
