@@ -68,7 +68,11 @@ class Findings:
         """Return what `to_json` gave."""
         links = {edge: Count(**count) for edge, count in plain["links"].items()}
         staleness = [Stale(**row) for row in plain["staleness"]]
-        return cls(**{**plain, "links": links, "staleness": staleness})
+        courses = {
+            key: {table: tuple(course) for table, course in plain[key].items()}
+            for key in ("disagreement", "losses")
+        }
+        return cls(**{**plain, **courses, "links": links, "staleness": staleness})
 
     def write(self, run: Path) -> None:
         """Leave them in a run's directory."""

@@ -76,7 +76,8 @@ def plot(run: Path) -> Path:
 
 def _title(run: Path) -> str:
     """Return the first comment of the wiring as run, else its name or that of the run."""
-    for wiring in sorted(run.glob("*.toml")):
+    # A simulation leaves those of its network and its faults too.
+    for wiring in sorted(run.glob("*.toml"), key=lambda file: file.stem != "wiring"):
         first = wiring.read_text(encoding="utf-8").partition("\n")[0]
         if first.startswith("#") and first.strip("# "):
             return first.strip("# ")

@@ -43,6 +43,12 @@ class Setting:
         folder = self.wiring.parent.absolute()
         return link(tables, folder, name=self.wiring.stem)
 
+    def check(self, seed: int) -> None:
+        """Raise WiringError with all that is wrong with one of the files."""
+        plan = self.plan(seed)
+        self.read_network(plan)
+        self.read_faults(plan)
+
     def read_network(self, plan: Plan) -> Network:
         """Return the network."""
         return read_network(*tables_of(self.network), plan)
@@ -56,7 +62,7 @@ class Setting:
         words = ["tether", "simulate", str(self.wiring), "--seed", str(seed)]
         for option, path in (("--network", self.network), ("--faults", self.faults)):
             words += [option, str(path)] if path is not None else []
-        words += ["--for", f"{self.duration:g}s"] if self.duration != HOUR else []
+        words += ["--for", f"{self.duration:.15g}s"] if self.duration != HOUR else []
         return shlex.join([*words, *(f"--set={text}" for text in self.sets)])
 
 

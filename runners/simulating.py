@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,8 @@ def simulate(setting: Setting, seed: int, run: Path | None, trace: Path | None) 
     """
     from rich.console import Console
 
+    setting.check(seed)  # what is wrong is told before anything is made
+    obey_termination()
     console = Console()
     begun = time.monotonic()
     folder = RunFolder.create(f"{setting.wiring.stem}-seed{seed}", run)
@@ -68,8 +71,8 @@ def simulate_all(setting: Setting, seed: int, seeds: int, jobs: int) -> int:
 
     For each that did, the sentences and the command that plays it again are printed at once.
     """
-    setting.read_faults(plan := setting.plan(seed))  # what is wrong is told before all begins
-    setting.read_network(plan)
+    setting.check(seed)
+    obey_termination()
     begun = time.monotonic()
     sums = Sums()
     asyncio.run(_all(setting, range(seed, seed + seeds), jobs, sums))
@@ -89,3 +92,8 @@ async def _all(setting: Setting, seeds: range, jobs: int, sums: Sums) -> None:
                 print(f"play it again: {setting.command(findings.seed)}", file=sys.stderr)
             if sums.seeds % 100 == 0:
                 print(f"{sums.seeds} of {len(seeds)} seeds, {len(sums.broken)} broken", flush=True)
+
+
+def obey_termination() -> None:
+    """Have `kill` end a simulation as Ctrl-C does: at once, and with all its processes."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
