@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -105,7 +106,5 @@ def _trace(raw: Any, where: Where, problems: Problems, folder: Path) -> Distribu
 
 def _plain(time: Any) -> Any:
     """Return a number in a trace's file as one; a text with a unit stays."""
-    try:
-        return float(time) if isinstance(time, str) else time
-    except ValueError:
-        return time
+    number = re.fullmatch(r"[\d.]+(e-?\d+)?", time) if isinstance(time, str) else None
+    return float(time) if number else time

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tether.runners import virtual
@@ -84,25 +85,18 @@ def play(setting: Setting, seed: int, trace: Trace | None = None, *, keeps: bool
     """
     plan = setting.plan(seed)
     network, faults = setting.read_network(plan), setting.read_faults(plan)
+    make = partial(Simulation, plan, network, faults, seed=seed, trace=trace, keeps=keeps)
     with first_on_path(plan.folder):
-        return virtual.run(_played(setting, plan, network, faults, seed, trace, keeps))
+        return virtual.run(_played(make, setting.duration))
 
 
-async def _played(
-    setting: Setting,
-    plan: Plan,
-    network: Network,
-    faults: Sequence[Fault],
-    seed: int,
-    trace: Trace | None,
-    keeps: bool,
-) -> Played:
-    simulation = Simulation(plan, network, faults, seed=seed, trace=trace, keeps=keeps)
+async def _played(make: Callable[[], Simulation], duration: float) -> Played:
+    simulation = make()  # where its loop runs
     conductor = simulation.conductor()
     try:
         if await conductor.start():
             simulation.chaos.begin()
-            simulation.loop.call_later(setting.duration, conductor.stop)
+            simulation.loop.call_later(duration, conductor.stop)
             await conductor.wait()
         await simulation.calm()
         result = await conductor.close()

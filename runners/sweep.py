@@ -7,7 +7,10 @@ import asyncio
 import contextlib
 import io
 import json
+import os
+import signal
 import sys
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
@@ -51,7 +54,7 @@ async def sweep(
 async def _job(argv: Sequence[str], told: asyncio.Queue[Findings | None]) -> None:
     """Hand on what one process tells, and see its end."""
     process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, limit=1 << 26
+        *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 26
     )
     assert process.stdout is not None
     try:
@@ -69,6 +72,8 @@ async def _job(argv: Sequence[str], told: asyncio.Queue[Findings | None]) -> Non
 
 def main() -> None:
     """Play the seeds that the command line names, and print a line of JSON for each."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who has started this hears it, and ends it
+    threading.Thread(target=_end_with_starter, daemon=True).start()
     parser = argparse.ArgumentParser(prog="tether.runners.sweep")
     parser.add_argument("wiring", type=Path)
     parser.add_argument("--network", type=Path)
@@ -82,6 +87,12 @@ def main() -> None:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             findings = play(setting, seed, keeps=False).findings
         print(json.dumps(findings.to_json()), flush=True)
+
+
+def _end_with_starter() -> None:
+    """End when the other side of standard input does."""
+    sys.stdin.buffer.read()
+    os._exit(1)
 
 
 if __name__ == "__main__":

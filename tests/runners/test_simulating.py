@@ -17,14 +17,12 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.stage import until
-from tests.runners.test_findings import NUMBERS
 from tests.runners.test_simulate import troubled, written
 from tether.runners.cli import run
 from tether.runners.folder import final_state
 from tether.runners.problems import WiringError
 from tether.runners.simulate import Setting, play
 from tether.runners.simulating import simulate, simulate_all
-from tether.runners.sums import Sums
 from tether.runners.virtual import Standstill
 
 pytestmark = pytest.mark.timeout(120)
@@ -241,30 +239,6 @@ def test_how_far_many_seeds_have_come_is_told_at_every_hundred(
 def test_a_process_that_dies_fails_the_whole_sweep(setting: Setting) -> None:
     with pytest.raises(RuntimeError, match="a process that played seeds exited with code 3"):
         simulate_all(replace(setting, sets=["adder.actor=sums:Deadly"]), 0, 2, 2)
-
-
-def test_nothing_adds_up_to_nothing() -> None:
-    assert Sums().text(0.0) == (
-        "0 seeds: all promises held\n"
-        "; 0 s of virtual time in 0.0 s\n"
-        "0 messages, 0 handled; faults: none; 0 restarts, 0 leaks"
-    )
-
-
-def test_what_seeds_found_is_added_up() -> None:
-    sums = Sums()
-    held = replace(NUMBERS, outcome="finished", broken=[], faults={"crash": 1000, "slow": 1})
-
-    for findings in (NUMBERS, held, replace(held, seconds=1500.0, leaks=2000)):
-        sums.add(findings)
-
-    assert sums.broken == [7]
-    assert sums.text(61.25) == (
-        "3 seeds: 1 broke a promise\n"
-        "1 failed, 2 finished; 1,524 s of virtual time in 61.2 s\n"
-        "36 messages, 27 handled; faults: 2,004 × crash, 1 × pause, 2 × slow; "
-        "9 restarts, 2,010 leaks"
-    )
 
 
 @pytest.mark.parametrize("seeds", ["1", "8"])
