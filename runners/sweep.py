@@ -72,8 +72,6 @@ async def _job(argv: Sequence[str], told: asyncio.Queue[Findings | None]) -> Non
 
 def main() -> None:
     """Play the seeds that the command line names, and print a line of JSON for each."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who has started this hears it, and ends it
-    threading.Thread(target=_end_with_starter, daemon=True).start()
     parser = argparse.ArgumentParser(prog="tether.runners.sweep")
     parser.add_argument("wiring", type=Path)
     parser.add_argument("--network", type=Path)
@@ -91,9 +89,12 @@ def main() -> None:
 
 def _end_with_starter() -> None:
     """End when the other side of standard input does."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1):
+        pass
     os._exit(1)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who has started this hears it, and ends it
+    threading.Thread(target=_end_with_starter, daemon=True).start()
     main()

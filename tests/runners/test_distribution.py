@@ -154,8 +154,8 @@ def test_each_bad_line_of_a_file_is_told_of(tmp_path: Path) -> None:
 
     assert [sentence.partition(":")[0] for sentence in told] == [
         "[network] start.trace = 'soon'",
-        "[network] start.trace = -1.0",
-        "[network] start.trace = nan",
+        "[network] start.trace = '-1'",
+        "[network] start.trace = 'nan'",
     ]
 
 
