@@ -26,6 +26,8 @@ class Ask:
     device: str = "cpu"
     timer: asyncio.TimerHandle | None = None
     checksums: list[int] | None = None
+    why: str = ""
+    """Why it was taken back, once nobody waits for it any more."""
 
     @property
     def number(self) -> int:

@@ -22,6 +22,9 @@ from tether.actors.ref import make_ref
 from tether.actors.switch import Switch
 from tether.actors.witness import Witness
 
+TICK = 0.001
+"""Seconds by which a loop's timers may be early: some count whole milliseconds."""
+
 
 class Calls:
     """The office of one process: where its handles hand in their calls."""
@@ -65,7 +68,8 @@ class Calls:
             return await ask.future
         except asyncio.CancelledError as error:
             self._abandon(ask)
-            if ask.message.deadline is not None and ask.message.deadline <= self._loop.time():
+            end = ask.message.deadline
+            if end is not None and end <= self._loop.time() + TICK:
                 error.args = error.args or (self._late(ask),)  # for `within`, which ended it
             raise
 
@@ -157,6 +161,7 @@ class Calls:
 
     def _abandon(self, ask: Ask, why: str = "cancelled") -> None:
         """Nobody waits any more: what has not started need not start."""
+        ask.why = why
         if self.switch.cancel(ask.link, ask.number, why):
             self._asks.close(ask.number)
             if self.witness is not None:
@@ -195,6 +200,12 @@ class Calls:
     def over(self, link: ActorLink) -> list[Ask]:
         """Return what went out over a link and is under way, in order."""
         return self._asks.over(link)
+
+    def take_back_again(self, link: ActorLink) -> None:
+        """Say again of all that nobody waits for any more that it was taken back."""
+        for ask in self._asks.over(link):
+            if ask.why:
+                self._abandon(ask, ask.why)
 
     def waits(self) -> Iterator[Ask]:
         """Return all that is waited for."""

@@ -21,11 +21,19 @@ def plain(error: BaseException, where: str) -> list[Any]:
     """Return an exception as plain data: type, arguments, text, notes and traceback."""
     kind = type(error)
     name = kind.__name__ if KNOWN.get(kind.__name__) is kind else ""
-    arguments = [_plain_argument(a) for a in error.args] if name else []
+    arguments = _arguments(error, where) if name else []
     full = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     notes = [_text(note) for note in [*getattr(error, "__notes__", ()), where]]
     trace = "".join(traceback.format_exception(error))
     return [name, arguments, full, _text(error), notes, _text(trace)]
+
+
+def _arguments(error: BaseException, where: str) -> list[Any]:
+    """Return what an exception of its type can be made of again."""
+    if isinstance(error, BaseExceptionGroup):
+        return [_text(error.message), [plain(each, where) for each in error.exceptions]]
+    apart = [error.filename] if isinstance(error, OSError) and error.filename is not None else []
+    return [_plain_argument(argument) for argument in (*error.args, *apart)]
 
 
 def _plain_argument(value: Any) -> Any:
@@ -45,6 +53,8 @@ def rebuilt(data: list[Any]) -> Exception:
     name, arguments, full, text, notes, trace = data
     error: Exception
     try:
+        if name == "ExceptionGroup":
+            arguments = [arguments[0], [rebuilt(each) for each in arguments[1]]]
         error = KNOWN[name](*arguments)
     except Exception:  # a built-in type may want other arguments than it keeps
         error = errors.RemoteError(f"{full}: {text}")

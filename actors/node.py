@@ -116,6 +116,10 @@ class Node:
         """Take an answer to an incarnation that has died while it was on its way."""
         self.calls.orphaned(pair, message.number)
 
+    def lost(self, link: Link) -> None:
+        """Hear that words over a link may be lost."""
+        self.calls.take_back_again(link)
+
     def word(self, word: Word) -> None:
         """Take a word of another runtime."""
         if isinstance(word, Probe):

@@ -48,6 +48,10 @@ class Inbox(Protocol):
         """Take an answer to an incarnation that has died while it was on its way."""
         ...
 
+    def lost(self, link: Link) -> None:
+        """Hear that words over a link may be lost: what was taken back is to be so again."""
+        ...
+
     def word(self, word: Word) -> None:
         """Take a word of another runtime."""
         ...
@@ -85,7 +89,7 @@ class Switch:
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._resend_after = transport.resend_after if transport else None
-        self._watch = Watch(self._resend_after, self._mark)
+        self._watch = Watch(self._resend_after, self._again)
 
     def link(self, local: str, remote: str) -> Link:
         """Return the link between an actor of this process and any other, made when first used."""
@@ -138,7 +142,8 @@ class Switch:
         if link.out.withdraw(number):
             self._mark(link)
             return True
-        self.say(Cancel(*link.pair, number, why))
+        word = Cancel(*link.pair, number, why)
+        (self.inbox.word if self.hosts(link.remote) else self.say)(word)
         return False
 
     def say(self, word: Word) -> None:
@@ -325,7 +330,11 @@ class Switch:
         for link in self.links.values():
             if self.directory.place(link.remote).process == process:
                 link.lost()
-                self._mark(link)
+                self._again(link)
+
+    def _again(self, link: Link) -> None:
+        self.inbox.lost(link)
+        self._mark(link)
 
     def close(self) -> None:
         """Say what is left to say, and end all timers."""

@@ -47,13 +47,13 @@ class Closing:
         """Make up every actor's record, from the journals of all processes, also of dead ones."""
         rows = list(self.run.roster.rows())
         books, reports = by_sender(accounts(rows, self.run.roster.alive)), steps(rows)
-        for entry in self.run.roster:
-            name = entry.spec.name
-            mine, reached = books.get(name, []), max(entry.step, reports.get(name, 0))
-            if entry.pid or mine:
-                self.run.result.records[name] = {
-                    "actor": name, "pid": entry.pid, "steps": reached, "accounts": mine,
-                }  # fmt: skip
+        entries = self.run.roster.entries
+        for name in [*entries, *(outside for outside in books if outside not in entries)]:
+            pid, step = (entries[name].pid, entries[name].step) if name in entries else (0, 0)
+            mine, reached = books.get(name, []), max(step, reports.get(name, 0))
+            if pid or mine:
+                record = {"actor": name, "pid": pid, "steps": reached, "accounts": mine}
+                self.run.result.records[name] = record
 
     async def _drain(self) -> None:
         """Let mailboxes empty; end lives, the workers' before the services'."""

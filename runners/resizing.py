@@ -84,6 +84,7 @@ class Resizing:
         joined: list[Change] = [{"what": "joined", "actor": name} for name in names]
         run.roster.announce(*renewed, *map(up_of, entries), *joined)
         run.roster.remember(run.roster.incarnations())
+        await self._all_note()
         for name in names:
             run.audience.joined(name)
         run.go(run.roster.members[process], names)
@@ -92,13 +93,8 @@ class Resizing:
         """Have everybody forget an actor, let it finish what was sent to it, and end it."""
         run, name = self.run, entry.spec.name
         entry.present, entry.leaving = False, True
-        number = next(self._numbers)
-        self._noted[number] = set()
         run.roster.announce({"what": "left", "actor": name})
-        for member in run.roster.living():
-            member.order("note", number)
-        await self._in_time(PATIENCE, lambda: self._all_noted(number))
-        del self._noted[number]
+        await self._all_note()
         times = run.plan.run
         patience = times.graceful + times.drain + times.unreachable
         if entry.state == "down" and not run.revival.forget(name):
@@ -109,6 +105,15 @@ class Resizing:
             member_.order("leave", name)
             await self._in_time(patience, lambda: self._gone(entry))
         self._part(entry, member_)
+
+    async def _all_note(self) -> None:
+        """Have all processes take note of what was announced."""
+        number = next(self._numbers)
+        self._noted[number] = set()
+        for member in self.run.roster.living():
+            member.order("note", number)
+        await self._in_time(PATIENCE, lambda: self._all_noted(number))
+        del self._noted[number]
 
     def _part(self, entry: Entry, member: Member | None) -> None:
         """Tell everybody that an actor is not there any more, and end its process if it can be."""

@@ -52,7 +52,7 @@ def test_known_errors_come_home_as_themselves(error: Exception) -> None:
         (Stranger("of its own kind"), r"^[\w.]*test_failures\.Stranger: of its own kind\n"),
         (ValueErrorOfOurs("3"), r"^[\w.]*test_failures\.ValueErrorOfOurs: 3\n"),
         (UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), None),
-        (ExceptionGroup("two", [ValueError("1")]), r"^ExceptionGroup: two \(1 sub-exception\)\n"),
+        (BaseExceptionGroup("two", [SystemExit(1)]), r"^BaseExceptionGroup: two \(1 sub-"),
         (SystemExit(3), "^SystemExit: 3\n"),
     ],
 )
@@ -97,3 +97,20 @@ def test_text_that_no_wire_can_carry_is_made_readable() -> None:
 def test_an_error_that_has_no_text_still_comes_home() -> None:
     with pytest.raises(RemoteError, match="Mute: a Mute that cannot be written as text"):
         raise home(Mute())
+
+
+def test_a_group_of_errors_comes_home_with_each_of_them() -> None:
+    again = home(ExceptionGroup("two", [ValueError("1"), ExceptionGroup("in", [Stranger("2")])]))
+
+    assert isinstance(again, ExceptionGroup)
+    first, inner = again.exceptions
+    assert (again.message, type(first), first.args) == ("two", ValueError, ("1",))
+    assert isinstance(inner, ExceptionGroup)
+    assert isinstance(inner.exceptions[0], RemoteError)
+
+
+def test_an_error_of_the_system_keeps_its_file() -> None:
+    again = home(FileNotFoundError(2, "No such file or directory", "train.pt"))
+
+    assert isinstance(again, FileNotFoundError)
+    assert (again.errno, again.filename) == (2, "train.pt")

@@ -229,12 +229,16 @@ class Inbox:
         self.came: list[Message] = []
         self.orphans: list[tuple[Pair, int]] = []
         self.words: list[Word] = []
+        self.silent: list[Link] = []
 
     def deliver(self, link: Link, message: Message) -> None:
         self.came.append(message)
 
     def orphaned(self, pair: Pair, message: Message) -> None:
         self.orphans.append((pair, message.number))
+
+    def lost(self, link: Link) -> None:
+        self.silent.append(link)
 
     def word(self, word: Word) -> None:
         self.words.append(word)

@@ -60,7 +60,7 @@ async def test_who_joins_is_made_then_announced_then_begins_its_life(live: Live)
         {"what": "up", "actor": "w/2", "incarnation": 1},
         {"what": "joined", "actor": "w/2"},
     ]
-    assert [order[0] for order in live["w-2"].orders] == ["changed", "go"]
+    assert [order[0] for order in live["w-2"].orders] == ["changed", "note", "go"]
     assert ("joined", "w/2") in live.seen.seen
 
 
@@ -98,7 +98,7 @@ async def test_who_comes_again_begins_afresh_as_the_next_incarnation(live: Live)
     assert len(live.made["w-1"]) == 2
     begun = live["w-1"].begun
     assert (begun["start"], begun["incarnations"]["w/1"], begun["restore"]) == (2, 2, {})
-    assert live["w-1"].words == ["go"]
+    assert live["w-1"].words == ["note", "go"]
     assert await live.end() == ["stopped"]
 
 
@@ -160,7 +160,7 @@ async def test_who_cannot_be_made_does_not_join_and_leaves_nothing_behind() -> N
     await live.run.resizing.resize("w", 3)
 
     assert left == (["a-0", "w-0", "w-1"], ["a/0", "w/0", "w/1"], [])
-    assert live["w-2"].words == ["go"]
+    assert live["w-2"].words == ["note", "go"]
     assert await live.end() == ["stopped"]
     live.close_boxes()
 
