@@ -10,7 +10,6 @@ import pytest
 from tests.conformance.conftest import Play
 from tests.conformance.gates import eventually
 from tests.conformance.members import Leader, Member
-from tests.conformance.worlds import needs
 from tether.actors import Group
 from tether.runners.world import World
 
@@ -69,7 +68,6 @@ async def streamed(members: Group[Member], gate: str) -> None:
         pass
 
 
-@needs("cancel")
 def test_a_failure_cancels_the_rest_and_is_raised_in_a_group(play: Play) -> None:
     async def main(world: World) -> tuple[list[BaseException], list[Any]]:
         members, failures = world.group(Member, "member"), list[BaseException]()

@@ -95,7 +95,6 @@ def test_a_time_that_is_over_names_what_was_waited_for(play: Play) -> None:
     assert said == {"slow/0: Slow.ask was not answered within the time given"}
 
 
-@needs("cancel")
 def test_an_ask_inside_a_handler_ends_with_the_time_of_who_asked_it(play: Play) -> None:
     gate = play.gate()
 
@@ -132,7 +131,6 @@ def test_a_handler_that_has_started_runs_to_its_end_though_its_time_is_over(play
     assert play(WIRING, main) == ["to the end", "next"]
 
 
-@needs("cancel")
 def test_a_call_that_is_cancelled_before_it_starts_is_dropped_and_counted(play: Play) -> None:
     gate = play.gate()
 

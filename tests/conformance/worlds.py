@@ -24,9 +24,9 @@ from tether.runners.world import Kind, World
 
 F = TypeVar("F", bound=Callable[..., None])
 T = TypeVar("T")
-Ability = Literal["cancel", "block", "kill", "stop", "cut"]
-"""What can be relied on: that a cancel is never lost on its way, and that who blocks an event loop
-blocks no other. What can be done: to kill and to stop a process, and to cut its lines."""
+Ability = Literal["block", "kill", "stop", "cut"]
+"""What can be done: to block an event loop and no other, to kill and to stop a process, and to cut
+its lines."""
 CUT_FOR = 0.5
 """Seconds of virtual time for which nothing comes through where a line is cut."""
 
@@ -188,10 +188,10 @@ class Where:
 
 BAD = {"link": [{"loss": 0.05, "duplicate": 0.1, "reorder": 0.2, "late": 0.02}]}
 """A network that loses, doubles and reorders packets, between all."""
-ALL: frozenset[Ability] = frozenset({"cancel", "block", "kill", "stop", "cut"})
+ALL: frozenset[Ability] = frozenset({"block", "kill", "stop", "cut"})
 
 WORLDS: Mapping[str, Where] = {
-    "local": Where("local", uvloop.run, Hand, frozenset({"cancel"})),
+    "local": Where("local", uvloop.run, Hand, frozenset()),
     "processes": Where("processes", uvloop.run, Signals, ALL),
     "simulated": Where("simulated", virtually, Puppets, ALL - {"block", "cut"}),
     "bad network": Where(
