@@ -52,9 +52,11 @@ class Scope:
         self._loop.gate = admitted
         self._held.clear()
         for _ in range(CLOSINGS):  # what is closed may begin more
-            for task in self._loop.tasks():
-                if task.context.get(here) is self:
-                    self.context.run(_close, task)
+            mine = [task for task in self._loop.tasks() if task.context.get(here) is self]
+            if not mine:
+                return
+            for task in mine:
+                self.context.run(_close, task)
 
     def admits(self, handle: asyncio.Handle) -> bool:
         """Tell whether something of it may run now; what may not yet is kept."""
