@@ -25,7 +25,7 @@ from tether.runners.wiring import override, read
 BROKEN = Path(__file__).parent / "broken"
 FILES = sorted(BROKEN.glob("*.toml"))
 SOURCES = Path(sys.modules[link.__module__].__file__ or "").parent
-ELSEWHERE = {"resume.py"}
+ELSEWHERE = {"distribution.py", "faults.py", "network_file.py", "quantities.py", "resume.py"}
 """Sources that report faults of checkpoints, not of a wiring: their own tests reach them."""
 
 CENTER = '[center]\nactor = "pieces:Center"\n'
