@@ -8,7 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tether.actors import Ref, oneway, report
 from tether.actors.cell import Cell
@@ -30,7 +30,7 @@ from tether.runners.world import World
 
 P = ParamSpec("P")
 
-settings.register_profile("no timing", deadline=None)
+settings.register_profile("no timing", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no timing")
 
 
