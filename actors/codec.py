@@ -23,6 +23,10 @@ _PLAIN = msgpack.Packer(strict_types=True)
 _ext: Callable[[tuple[int, bytes]], msgpack.ExtType] = partial(tuple.__new__, msgpack.ExtType)
 """Makes an extension without the checks, which cost more than all else of a small tensor."""
 
+DEPTH = 120
+"""How many tuples, records and groups may stand in one another: for each the decoder calls itself,
+which takes some 40 kB of a stack that may be 8 MB."""
+
 FORMS = 1024
 """How many forms of small tensors are remembered each way."""
 _heads: dict[tuple[str, tuple[int, ...]], bytes] = {}
@@ -48,7 +52,7 @@ def encode(
     Large copies are put in memory of `take`. Raises TypeError naming what does not travel.
     """
     encoder, packer = _begun(lendable, take)
-    data: bytes = packer.pack(value)
+    data = _packed(packer, value)
     body = Body(data, tuple(encoder.parts))
     encoder.end()
     if len(data) <= INLINE:  # a packer keeps the memory of the largest it has packed
@@ -84,9 +88,10 @@ def decode(
 class _Encoder:
     """One value on its way out: collects the parts it meets."""
 
-    __slots__ = ("lendable", "parts", "take")
+    __slots__ = ("depth", "lendable", "parts", "take")
 
     def __init__(self) -> None:
+        self.depth = 0
         self.parts: list[Part] = []
         self.end()
 
@@ -101,7 +106,12 @@ class _Encoder:
         return msgpack.Packer(default=self.extended, strict_types=True)
 
     def pack(self, value: Any) -> bytes:
-        packed: bytes = self.packer().pack(value)
+        """Return the content of an extension; one deeper than the decoder may go is none."""
+        if self.depth == DEPTH:
+            raise TypeError(_too_deep())
+        self.depth += 1
+        packed = _packed(self.packer(), value)
+        self.depth -= 1
         return packed
 
     def extended(self, value: Any) -> msgpack.ExtType:
@@ -139,6 +149,23 @@ class _Encoder:
             content = len(self.parts)
             self.parts.append(part)
         return msgpack.ExtType(code, _PLAIN.pack([dtype, shape, content]))
+
+
+def _packed(packer: msgpack.Packer, value: Any) -> bytes:
+    try:
+        packed: bytes = packer.pack(value)
+    except ValueError as error:
+        if "recursion" not in str(error):
+            raise
+        raise TypeError(_too_deep()) from None
+    return packed
+
+
+def _too_deep() -> str:
+    return (
+        f"a value that is nested so deep does not travel: {DEPTH} tuples, records and groups in "
+        "one another do, and 500 lists and dicts; one that holds itself never does"
+    )
 
 
 _idle: list[tuple[_Encoder, msgpack.Packer]] = []
@@ -191,7 +218,7 @@ def _fields(value: Any) -> list[Any]:
 class _Decoder:
     """One body on its way in."""
 
-    __slots__ = ("device", "group", "parts", "records", "ref")
+    __slots__ = ("depth", "device", "group", "parts", "records", "ref")
 
     def __init__(
         self,
@@ -206,9 +233,19 @@ class _Decoder:
         self.records = records
         self.ref = ref
         self.group = group
+        self.depth = 0
 
     def unpack(self, data: bytes) -> Any:
         return msgpack.unpackb(data, ext_hook=self.extended, strict_map_key=False)
+
+    def inner(self, data: bytes) -> Any:
+        """Return the content of an extension; too many in one another would overflow the stack."""
+        if self.depth == DEPTH:
+            raise ValueError(f"more than {DEPTH} extensions stand in one another")
+        self.depth += 1
+        value = self.unpack(data)
+        self.depth -= 1
+        return value
 
     def extended(self, code: int, data: bytes) -> Any:
         if code == TENSOR:
@@ -217,7 +254,7 @@ class _Decoder:
             return self.actor(data.decode())
         if code == INTEGER:
             return int(data)
-        inner = self.unpack(data)
+        inner = self.inner(data)
         if code == TUPLE:
             return tuple(inner)
         if code == GROUP:
@@ -235,7 +272,7 @@ class _Decoder:
         if make is not None and data.startswith(head):
             made = make(data[len(head) :])
             return made if self.device == "cpu" else made.to(self.device)
-        dtype, shape, content = self.unpack(data)
+        dtype, shape, content = self.inner(data)
         made = tensors.rebuilt_tensor(dtype, shape, self.part(content), self.device)
         if isinstance(content, bytes) and (make := tensors.maker(made)) is not None:
             _remember(_makers, len(data), (data[: len(data) - len(content)], make))

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,12 +29,12 @@ def simulate(setting: Setting, seed: int, run: Path | None, trace: Path | None) 
     from rich.console import Console
 
     setting.check(seed)  # what is wrong is told before anything is made
-    obey_termination()
     console = Console()
     begun = time.monotonic()
     folder = RunFolder.create(f"{setting.wiring.stem}-seed{seed}", run)
     with (folder.logs / "all.log").open("w") as log, contextlib.ExitStack() as stack:
         file = stack.enter_context(trace.open("w")) if trace is not None else None
+        stack.enter_context(ended_by_kill())
         stack.enter_context(contextlib.redirect_stdout(log))
         stack.enter_context(contextlib.redirect_stderr(log))
         played = play(setting, seed, Trace(file) if file is not None else None)
@@ -72,10 +73,10 @@ def simulate_all(setting: Setting, seed: int, seeds: int, jobs: int) -> int:
     For each that did, the sentences and the command that plays it again are printed at once.
     """
     setting.check(seed)
-    obey_termination()
     begun = time.monotonic()
     sums = Sums()
-    asyncio.run(_all(setting, range(seed, seed + seeds), jobs, sums))
+    with ended_by_kill():
+        asyncio.run(_all(setting, range(seed, seed + seeds), jobs, sums))
     print(sums.text(time.monotonic() - begun))
     return int(bool(sums.broken))
 
@@ -94,6 +95,11 @@ async def _all(setting: Setting, seeds: range, jobs: int, sums: Sums) -> None:
                 print(f"{sums.seeds} of {len(seeds)} seeds, {len(sums.broken)} broken", flush=True)
 
 
-def obey_termination() -> None:
+@contextlib.contextmanager
+def ended_by_kill() -> Iterator[None]:
     """Have `kill` end a simulation as Ctrl-C does: at once, and with all its processes."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

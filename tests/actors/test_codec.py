@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import enum
 import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import msgpack
@@ -118,6 +121,46 @@ def test_what_does_not_travel_is_named(value: Any, name: str) -> None:
     for nested in (value, [value], {"x": (value,)}):
         with pytest.raises(TypeError, match=rf"a \S*{name} does not travel; None, bool, int"):
             codec.encode(nested)
+
+
+def in_one_another(depth: int, shell: Callable[[Any], Any]) -> Any:
+    """Return a value with so many shells around it."""
+    value: Any = 1
+    for _ in range(depth):
+        value = shell(value)
+    return value
+
+
+SHELLS: list[tuple[Callable[[Any], Any], int]] = [
+    (lambda value: (value,), codec.DEPTH),
+    (partial(Update, 1), codec.DEPTH),
+    (lambda value: [value], 500),
+]
+
+
+@pytest.mark.parametrize(("shell", "limit"), SHELLS)
+def test_what_is_nested_travels_up_to_a_depth(shell: Callable[[Any], Any], limit: int) -> None:
+    deepest = in_one_another(limit, shell)
+    assert back(deepest) == deepest
+    with ThreadPoolExecutor(1) as thread:  # whose stack may be smaller
+        assert thread.submit(back, deepest).result() == deepest
+
+    for deeper in (in_one_another(limit * 3, shell), in_one_another(100_000, shell)):
+        with pytest.raises(TypeError, match="nested so deep does not travel: 120 tuples, records"):
+            codec.encode(deeper)
+
+
+def test_one_more_than_the_depth_is_refused() -> None:
+    with pytest.raises(TypeError, match="nested so deep does not travel"):
+        codec.encode(in_one_another(codec.DEPTH + 1, partial(Update, 1)))
+
+
+def test_what_holds_itself_does_not_travel() -> None:
+    itself: list[Any] = []
+    itself.append((itself,))
+
+    with pytest.raises(TypeError, match="one that holds itself never does"):
+        codec.encode(itself)
 
 
 def test_a_failed_encoding_leaves_nothing_behind_for_the_next() -> None:
@@ -284,6 +327,46 @@ def test_what_is_encoded_amid_an_encoding_stays_out_of_it() -> None:
     assert torch.equal(last, value[2])
 
 
+def in_one_another(depth: int, shell: Callable[[Any], Any]) -> Any:
+    """Return a value with so many shells around it."""
+    value: Any = 1
+    for _ in range(depth):
+        value = shell(value)
+    return value
+
+
+SHELLS: list[tuple[Callable[[Any], Any], int]] = [
+    (lambda value: (value,), codec.DEPTH),
+    (partial(Update, 1), codec.DEPTH),
+    (lambda value: [value], 500),
+]
+
+
+@pytest.mark.parametrize(("shell", "limit"), SHELLS)
+def test_what_is_nested_travels_up_to_a_depth(shell: Callable[[Any], Any], limit: int) -> None:
+    deepest = in_one_another(limit, shell)
+    assert back(deepest) == deepest
+    with ThreadPoolExecutor(1) as thread:  # whose stack may be smaller
+        assert thread.submit(back, deepest).result() == deepest
+
+    for deeper in (in_one_another(limit * 3, shell), in_one_another(100_000, shell)):
+        with pytest.raises(TypeError, match="nested so deep does not travel: 120 tuples, records"):
+            codec.encode(deeper)
+
+
+def test_one_more_than_the_depth_is_refused() -> None:
+    with pytest.raises(TypeError, match="nested so deep does not travel"):
+        codec.encode(in_one_another(codec.DEPTH + 1, partial(Update, 1)))
+
+
+def test_what_holds_itself_does_not_travel() -> None:
+    itself: list[Any] = []
+    itself.append((itself,))
+
+    with pytest.raises(TypeError, match="one that holds itself never does"):
+        codec.encode(itself)
+
+
 def test_a_failed_encoding_leaves_no_part_behind_for_the_next() -> None:
     with pytest.raises(TypeError, match="does not travel"):
         codec.encode([torch.zeros(100_000), {1}])
@@ -314,10 +397,19 @@ def ext(code: int, *content: Any) -> Body:
     return Body(msgpack.packb(msgpack.ExtType(code, msgpack.packb(list(content)))))
 
 
+def nested(code: int) -> Body:
+    data = b"\x90"
+    for _ in range(10_000):
+        data = msgpack.packb(msgpack.ExtType(code, data))
+    return Body(data)
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
         (Body(b"\xc1"), "a body of 1 bytes is malformed: FormatError"),
+        (nested(codec.TUPLE), "^more than 120 extensions stand in one another$"),
+        (nested(codec.TENSOR), "^more than 120 extensions stand in one another$"),
         (Body(b""), "Unpack failed"),
         (ext(99, "", [], b""), "extension 99 is not one of this wire version"),
         (ext(codec.RECORD, "Other", []), "a Other came, but the handler's signature names no such"),

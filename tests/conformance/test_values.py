@@ -35,10 +35,12 @@ VALUES: list[Any] = [
     deep(100),
 ]  # fmt: skip
 """All that is not a record, a handle or a tensor, and where it might go wrong."""
+ITSELF: list[Any] = []
+ITSELF.append(ITSELF)
 NO_VALUES: list[Any] = [
     {1, 2}, frozenset({1}), object(), Odd(), 1j, range(3),
     Color.RED, OrderedDict(a=1), int, len, ..., type("Text", (str,), {})("a"), iter([]),
-    [{"deep": ({3},)}], ValueError("an exception"),
+    [{"deep": ({3},)}], ValueError("an exception"), deep(200), ITSELF,
 ]  # fmt: skip
 
 
