@@ -67,7 +67,7 @@ class Source:
         """Send all messages."""
         for _ in range(self.messages):
             if self.learns:
-                await self.learner.step(await self.learner.gradient())
+                await self.learner.step()
                 await self.sink.mix(self.learner.x)
             else:
                 await self.sink.take(self.learner.x)

@@ -109,14 +109,15 @@ class Noise:
     def __init__(self, n: int, size: float, seed: int) -> None:
         self.n, self.size, self.seed, self.drawn = n, size, seed, 0
         self._rows = max(1, BLOCK // n)
-        self._block, self._place = torch.empty(0), (seed, -1)
+        self._block: tuple[Tensor, ...] = ()
+        self._place = seed, -1
 
     def take(self) -> Tensor:
         """Return the next vector, to be read only."""
         number, row = divmod(self.drawn, self._rows)
         if self._place != (self.seed, number):
             drawn = signs(f"{self.seed}/{number}", self._rows * self.n)
-            self._block = drawn.view(self._rows, self.n).mul_(self.size)
+            self._block = drawn.view(self._rows, self.n).mul_(self.size).unbind()
             self._place = self.seed, number
         self.drawn += 1
         return self._block[row]
