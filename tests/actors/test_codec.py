@@ -327,46 +327,6 @@ def test_what_is_encoded_amid_an_encoding_stays_out_of_it() -> None:
     assert torch.equal(last, value[2])
 
 
-def in_one_another(depth: int, shell: Callable[[Any], Any]) -> Any:
-    """Return a value with so many shells around it."""
-    value: Any = 1
-    for _ in range(depth):
-        value = shell(value)
-    return value
-
-
-SHELLS: list[tuple[Callable[[Any], Any], int]] = [
-    (lambda value: (value,), codec.DEPTH),
-    (partial(Update, 1), codec.DEPTH),
-    (lambda value: [value], 500),
-]
-
-
-@pytest.mark.parametrize(("shell", "limit"), SHELLS)
-def test_what_is_nested_travels_up_to_a_depth(shell: Callable[[Any], Any], limit: int) -> None:
-    deepest = in_one_another(limit, shell)
-    assert back(deepest) == deepest
-    with ThreadPoolExecutor(1) as thread:  # whose stack may be smaller
-        assert thread.submit(back, deepest).result() == deepest
-
-    for deeper in (in_one_another(limit * 3, shell), in_one_another(100_000, shell)):
-        with pytest.raises(TypeError, match="nested so deep does not travel: 120 tuples, records"):
-            codec.encode(deeper)
-
-
-def test_one_more_than_the_depth_is_refused() -> None:
-    with pytest.raises(TypeError, match="nested so deep does not travel"):
-        codec.encode(in_one_another(codec.DEPTH + 1, partial(Update, 1)))
-
-
-def test_what_holds_itself_does_not_travel() -> None:
-    itself: list[Any] = []
-    itself.append((itself,))
-
-    with pytest.raises(TypeError, match="one that holds itself never does"):
-        codec.encode(itself)
-
-
 def test_a_failed_encoding_leaves_no_part_behind_for_the_next() -> None:
     with pytest.raises(TypeError, match="does not travel"):
         codec.encode([torch.zeros(100_000), {1}])
