@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tether.actors.frames import Origin
-from tether.actors.zeromq import ZeroMQ
+from tether.actors.unix import Unix
 from tether.runners.blackbox import BlackBox
 from tether.runners.channel import Channel
 from tether.runners.digest import digests, drift
@@ -101,9 +101,7 @@ async def _built(
     log_to_actors(Path(order["logs"]), [spec.name for spec in specs])
     origin = Origin(order["run"], name, order["start"])
     times = plan.run
-    transport = ZeroMQ(
-        name, order["start"], addresses, heartbeat=times.beat, unreachable=times.unreachable
-    )
+    transport = Unix(name, order["start"], addresses)
     try:
         process = Process(
             origin,

@@ -22,7 +22,7 @@ class SocketFolder:
     def addresses(self, processes: Iterable[str]) -> dict[str, tuple[str, str]]:
         """Return each process's control and bulk endpoint: short, as a socket's path must be."""
         return {
-            process: (f"ipc://{self.path}/{index}.c", f"ipc://{self.path}/{index}.b")
+            process: (f"unix://{self.path}/{index}.c", f"unix://{self.path}/{index}.b")
             for index, process in enumerate(processes)
         }
 
@@ -37,7 +37,7 @@ def remove_orphaned(addresses: Mapping[str, tuple[str, str]], process: str) -> N
     All of the agent's processes do so as they die, and the first takes it away at once: who has not
     yet begun to listen there cannot do so any more.
     """
-    folder = Path(addresses[process][0].removeprefix("ipc://")).parent
+    folder = Path(addresses[process][0].partition("://")[2]).parent
     away = folder.with_name(f"{folder.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         folder.rename(away)

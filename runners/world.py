@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeVar, get_args
 from tether.actors.clock import SystemClock
 from tether.actors.frames import Origin
 from tether.actors.group import Group
-from tether.actors.zeromq import ZeroMQ
+from tether.actors.unix import Unix
 from tether.runners.conductor import Conductor
 from tether.runners.faults import read_faults
 from tether.runners.folder import RunFolder
@@ -189,7 +189,7 @@ class World:
             self.plan,
             directory(self.plan, {spec.process: spec.process for spec in self.plan}, OUTSIDE),
             nobody_hears,
-            transport=ZeroMQ(OUTSIDE, 1, addresses),
+            transport=Unix(OUTSIDE, 1, addresses),
         )
         self._process = outside
         folder = self._run_folder()
