@@ -126,10 +126,8 @@ class Outflow:
         """Notice an end: nothing else ever comes this way."""
         assert self._socket is not None
         with suppress(BlockingIOError):
-            try:
+            with suppress(ConnectionError):
                 self._socket.recv(4096)
-            except ConnectionError:
-                pass
             self._lost()
 
     def _lost(self) -> None:

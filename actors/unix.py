@@ -37,7 +37,8 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.setblocking(False)
-        Path(path).unlink(missing_ok=True)  # of one who was killed
+        self._path = Path(path)
+        self._path.unlink(missing_ok=True)  # of one who was killed
         self._socket.bind(path)
         self._socket.listen(BACKLOG)
         self._loop.add_reader(self._socket.fileno(), self._accept)
@@ -53,6 +54,7 @@ class Listener:
         """Accept nobody any more."""
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
+        self._path.unlink(missing_ok=True)
 
 
 class Peer:
@@ -166,11 +168,14 @@ class Unix:
         while any(map(len, self._peers.values())) and loop.time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         self._closed = True
-        for each in (*self._peers.values(), *self._listeners, *list(self._inflows)):
-            each.close()
+        for peer in self._peers.values():
+            peer.close()
         self._peers.clear()
-        for address in self.addresses[self.process]:
-            Path(path_of(address)).unlink(missing_ok=True)
+        for inflow in list(self._inflows):
+            inflow.close()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
 
 
 def path_of(address: str) -> str:
