@@ -253,17 +253,35 @@ def _unhurried() -> Iterator[None]:
     """Have the collector leave alone what is there, and look less often at what comes.
 
     A simulation makes few rings and very many objects: looking at them costs up to a quarter of it.
-    What it has left is collected while all else is still left alone, which takes a moment only.
     """
     before = gc.get_threshold()
-    gc.freeze()
+    _before.freeze()
     gc.set_threshold(*COLLECTED)
     try:
         yield
     finally:
         gc.set_threshold(*before)
-        gc.collect()
+        gc.collect()  # of what the run has made only, which takes a moment
         gc.unfreeze()
+
+
+class Heap:
+    """What is in memory before a run: garbage is looked for when it has grown by a quarter."""
+
+    def __init__(self) -> None:
+        self._known = 0
+
+    def freeze(self) -> None:
+        """Have the collector leave alone all there is, but for what nobody needs any more."""
+        gc.freeze()
+        if gc.get_freeze_count() * 4 > self._known * 5:
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
+            self._known = gc.get_freeze_count()
+
+
+_before = Heap()
 
 
 def _clear(loop: asyncio.AbstractEventLoop) -> None:

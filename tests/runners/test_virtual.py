@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.runners.worlds import now, virtual
 from tether.actors.context import acting
 from tether.runners import virtual as module
-from tether.runners.virtual import CANCELLED, Standstill, VirtualLoop, run
+from tether.runners.virtual import CANCELLED, Heap, Standstill, VirtualLoop, run
 
 
 @pytest.fixture
@@ -346,3 +346,42 @@ def test_what_is_cancelled_never_runs_and_all_else_does(
     run(main())
 
     assert sorted(ran) == [n for n in range(len(delays)) if n not in cancelled]
+
+
+class Ring:
+    """A piece of garbage that only the collector can find."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_earlier_runs_have_left_is_collected_when_it_has_become_much() -> None:
+    heap = Heap()
+    gc.collect()
+    gc.disable()
+    try:
+        heap.freeze()
+        first = weakref.ref(Ring())
+        for _ in range(gc.get_freeze_count() // 2):
+            Ring()
+        gc.unfreeze()
+        left = first() is not None
+        heap.freeze()
+        found = first() is None
+    finally:
+        gc.unfreeze()
+        gc.enable()
+
+    assert (left, found) == (True, True)
+
+
+def test_the_collector_is_as_it_was_after_a_run() -> None:
+    async def main() -> tuple[int, int, int]:
+        return gc.get_threshold()
+
+    before = gc.get_threshold(), gc.get_freeze_count()
+
+    within = run(main())
+
+    assert within != before[0]
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
