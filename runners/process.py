@@ -69,9 +69,7 @@ class Process:
         clock: Clock | None = None,
         witness: Witness | None = None,
     ) -> None:
-        self.plan = plan
-        self.tell = tell
-        self.threads = threads
+        self.plan, self.tell, self.threads = plan, tell, threads
         self.specs = {spec.name: spec for spec in plan}
         self.membership = Membership({})
         self.node = Node(

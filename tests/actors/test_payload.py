@@ -100,7 +100,7 @@ def test_zeros_are_sent_without_an_error() -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.integers(0, 2**32 - 1), st.floats(-20, 20))
+@given(st.integers(0, 2**32 - 1), st.floats(-10, 10))
 def test_with_feedback_what_is_sent_and_what_is_left_are_what_was_given(
     seed: int, size: float
 ) -> None:
@@ -163,7 +163,9 @@ def test_a_payload_of_the_wrong_size_is_refused(name: str, nbytes: int) -> None:
 
 @pytest.mark.parametrize(("count", "dtype"), [(4, "int64"), (4, "Tensor"), (0, "float32")])
 def test_a_payload_of_what_is_never_compressed_is_refused(count: int, dtype: str) -> None:
-    with pytest.raises(ValueError, match=f"bf16 came for {count} values of '{dtype}', which it"):
+    with pytest.raises(
+        ValueError, match=f"came for {count} values of '{dtype}', which it never is of"
+    ):
         decompress(CODECS["bf16"], torch.zeros(8, dtype=torch.uint8), count, dtype)
 
 

@@ -178,7 +178,7 @@ def test_a_message_that_cannot_be_encoded_leaves_the_residual() -> None:
     encoded(some, normal(1))
     before = {key: rest.clone() for key, rest in some.residuals.items()}
 
-    with pytest.raises(TypeError, match="a builtins.set does not travel"):
+    with pytest.raises(TypeError, match=r"a builtins\.set does not travel"):
         encoded(some, [normal(2), {1}])
 
     assert_same(some.residuals, before)
