@@ -104,7 +104,7 @@ class Calls:
         """
         lendable = codec.nothing_lendable if handler.oneway else self._pool.owns
         press = None
-        if to and self.presses is not None:
+        if self.presses is not None and to:
             press = self.presses.press(self._caller(), to, handler.name)
         try:
             return codec.encode([list(args), kwargs], lendable, self._pool.take, press)

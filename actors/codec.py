@@ -57,9 +57,12 @@ def encode(
     what does not travel.
     """
     encoder, packer = _begun(lendable, take)
-    encoder.press = press
+    if press is not None:
+        encoder.press = press
     data = _packed(packer, value)
-    body = Body(data, tuple(encoder.parts), None if press is None else press.end())
+    body = Body(data, tuple(encoder.parts))
+    if press is not None:
+        body.saving = press.end()
     encoder.end()
     if len(data) <= INLINE:  # a packer keeps the memory of the largest it has packed
         _idle.append((encoder, packer))

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PIECE = 1 << 16
-"""Values encoded at a time, so that what is written is still in the cache when it is measured."""
+"""Values encoded at a time, so that what is written is still in the cache when it is measured.
+
+A payload is those of the pieces one after the other, so that this is part of the wire.
+"""
 CHUNK = 1024
 """Values that share a scale: part of what `int8` means on the wire."""
 LEAST = 1e-3

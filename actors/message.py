@@ -53,8 +53,8 @@ class Body:
 
     data: bytes
     parts: tuple[Part, ...] = ()
-    saving: Saving | None = None
     size: int = field(init=False)
+    saving: Saving | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.size = OVERHEAD + len(self.data)
