@@ -244,3 +244,14 @@ def test_savings_are_booked_in_whole_numbers() -> None:
     book(row, Saving(4000, 1000, 0.0005))
 
     assert (row[Word.RAW], row[Word.PACKED], row[Word.ERROR]) == (8000, 3000, 6600)
+
+
+@pytest.mark.device
+@pytest.mark.parametrize("way", [BF16, TOPK, NOISY])
+def test_a_tensor_goes_from_its_device_to_the_receivers(way: Way, device: torch.device) -> None:
+    body = encoded(presses(way), normal(1).to(device))
+
+    again = codec.decode(body, device=str(device))
+
+    assert again.device.type == device.type
+    assert torch.equal(again.cpu(), back(encoded(presses(way), normal(1))))
