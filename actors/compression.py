@@ -28,8 +28,8 @@ LEAST = 1e-3
 MOST = 0.5
 """The largest share: more, with their places, are no smaller than all of float32."""
 STRIDE = 61
-"""One in so many values is looked at to guess how large the largest are; no width of a matrix is a
-multiple of it."""
+"""One in so many values is looked at to guess how large the largest are: a prime, so that it is not
+always the same column of a matrix."""
 
 
 @dataclass(frozen=True, slots=True)
