@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from tether.actors.message import Body
 from tether.actors.ref import is_ref, name_of, office_of
 
 R = TypeVar("R")
@@ -18,12 +19,14 @@ def ask_each(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Asked:
-    """Start one call to each member; handles share one encoded body, plain objects are called.
+    """Start one call to each member; plain objects are called.
+
+    Handles share one encoded body, or one for each codec that lies on the way to some of them.
 
     Where one cannot be started, those before it are cancelled.
     """
     asked: Asked = []
-    body = None
+    bodies: dict[str, Body] = {}
     try:
         for member in members:
             if not is_ref(member):
@@ -32,9 +35,11 @@ def ask_each(
                 continue
             handler = getattr(member, message.__name__).args[2]
             office = office_of(member)
-            if body is None:
-                body = office.encode(handler, args, kwargs)
-            asked.append(office.begin(name_of(member), handler, body))
+            name = name_of(member)
+            edge = office.edge(name)
+            if edge not in bodies:
+                bodies[edge] = office.encode(handler, args, kwargs, edge)
+            asked.append(office.begin(name, handler, bodies[edge]))
     except BaseException:
         cancel_all(asked)
         raise

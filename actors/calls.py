@@ -17,6 +17,7 @@ from tether.actors.handlers import Handler
 from tether.actors.link import Link as ActorLink
 from tether.actors.message import Body, Kind, Message
 from tether.actors.packet import Pair
+from tether.actors.press import Presses, book
 from tether.actors.records import answer_records
 from tether.actors.ref import make_ref
 from tether.actors.switch import Switch
@@ -39,6 +40,8 @@ class Calls:
         self._asks = Asks(self._pool)
         self.watch: Callable[[], None] = nobody_watches
         """Called when a handler begins to wait: it might be for itself."""
+        self.presses: Presses | None = None
+        """What compresses messages; none where the wiring has no codecs."""
         self.group: Callable[[str, str], Any] | None = None
         """Makes a live group of a table and of who is left out."""
         self._numbers = count(1)
@@ -60,7 +63,7 @@ class Calls:
         self, name: str, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Send one message; return its answer, or None once a one-way is handed over."""
-        body = self.encode(handler, args, kwargs)
+        body = self.encode(handler, args, kwargs, name)
         if handler.oneway and self._told(name, handler, body):
             return None
         ask = self._send(name, handler, body)
@@ -84,11 +87,27 @@ class Calls:
         ask.future.add_done_callback(ended)
         return ask.future
 
-    def encode(self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Body:
-        """Return arguments as they travel: an ask lends transport memory, a one-way copies."""
+    def edge(self, name: str) -> str:
+        """Return the table of a target to which the caller's tensors are compressed, or nothing."""
+        return "" if self.presses is None else self.presses.edge(self._caller(), name)
+
+    def _caller(self) -> str:
+        here = acting.get()
+        return self.switch.origin.process if here is None else here.cell.name
+
+    def encode(
+        self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any], to: str = ""
+    ) -> Body:
+        """Return arguments as they travel: an ask lends transport memory, a one-way copies.
+
+        `to` is the actor, or the table, to whose edge's codec tensors are left; empty for none.
+        """
         lendable = codec.nothing_lendable if handler.oneway else self._pool.owns
+        press = None
+        if self.presses is not None and to:
+            press = self.presses.press(self._caller(), to, handler.name)
         try:
-            return codec.encode([list(args), kwargs], lendable, self._pool.take)
+            return codec.encode([list(args), kwargs], lendable, self._pool.take, press)
         except TypeError as error:
             raise TypeError(f"{handler.title}: {error}") from None
 
@@ -117,6 +136,8 @@ class Calls:
                 message.admitted = partial(self._admitted, ask)
         if self.witness is not None:
             self.witness.sent(link, message)
+        if body.saving is not None:
+            book(link.out.row, body.saving)
         self.switch.send(link, message)
         return ask
 
@@ -130,6 +151,8 @@ class Calls:
         message = Message(Kind.TELL, number, handler.name, body, end, chain, cut)
         if self.witness is not None:
             self.witness.sent(link, message)
+        if body.saving is not None:
+            book(link.out.row, body.saving)
         self.switch.send(link, message)
         return True
 
@@ -194,7 +217,12 @@ class Calls:
     def _decoded(self, ask: Ask, body: Body) -> Any:
         records = answer_records(ask.handler)
         return codec.decode(
-            body, device=ask.device, records=records, ref=self.ref, group=self.group
+            body,
+            device=ask.device,
+            records=records,
+            ref=self.ref,
+            group=self.group,
+            take=self._pool.take,
         )
 
     def over(self, link: ActorLink) -> list[Ask]:

@@ -12,11 +12,12 @@ import msgpack
 from tether.actors import tensors
 from tether.actors.assembly import Take
 from tether.actors.message import Body, Part
+from tether.actors.press import Press, rebuilt
 
 INLINE = 64 << 10
 """Bytes up to which a tensor rides inside the structure: below it a part costs more than a copy."""
 
-TUPLE, TENSOR, ARRAY, REF, GROUP, RECORD, INTEGER = range(1, 8)
+TUPLE, TENSOR, ARRAY, REF, GROUP, RECORD, INTEGER, COMPRESSED = range(1, 9)
 
 _PLAIN = msgpack.Packer(strict_types=True)
 """For what needs no extension: it runs nobody's code, so nothing can come in its way."""
@@ -45,15 +46,23 @@ def nothing_lendable(_address: int) -> bool:
 
 
 def encode(
-    value: Any, lendable: tensors.Lendable = nothing_lendable, take: Take | None = None
+    value: Any,
+    lendable: tensors.Lendable = nothing_lendable,
+    take: Take | None = None,
+    press: Press | None = None,
 ) -> Body:
     """Return a value as it travels: copied, but for tensors in memory that is lendable.
 
-    Large copies are put in memory of `take`. Raises TypeError naming what does not travel.
+    Large copies are put in memory of `take`; `press` makes them smaller. Raises TypeError naming
+    what does not travel.
     """
     encoder, packer = _begun(lendable, take)
+    if press is not None:
+        encoder.press = press
     data = _packed(packer, value)
     body = Body(data, tuple(encoder.parts))
+    if press is not None:
+        body.saving = press.end()
     encoder.end()
     if len(data) <= INLINE:  # a packer keeps the memory of the largest it has packed
         _idle.append((encoder, packer))
@@ -67,16 +76,18 @@ def decode(
     records: Records | None = None,
     ref: Callable[[str], Any] | None = None,
     group: Callable[[str, str], Any] | None = None,
+    take: Take | None = None,
 ) -> Any:
     """Return the value of a body; raises ValueError when it is malformed.
 
     `ref` makes a handle of a name, and `group` a live group of a table and of who is left out;
-    without `group` a live one comes out fixed, with the members it was sent with.
+    without `group` a live one comes out fixed, with the members it was sent with. Tensors that came
+    compressed are put in memory of `take`.
     """
     data, parts = body.data, body.parts
     if not data and parts:  # structure so large that it came as the last part
         data, parts = bytes(parts[-1].memory), parts[:-1]
-    decoder = _Decoder(parts, device, records or {}, ref, group)
+    decoder = _Decoder(parts, device, records or {}, ref, group, take)
     try:
         return decoder.unpack(data)
     except Exception as error:
@@ -88,7 +99,7 @@ def decode(
 class _Encoder:
     """One value on its way out: collects the parts it meets."""
 
-    __slots__ = ("depth", "lendable", "parts", "take")
+    __slots__ = ("depth", "lendable", "parts", "press", "take")
 
     def __init__(self) -> None:
         self.depth = 0
@@ -99,6 +110,7 @@ class _Encoder:
         """Let go of all that belongs to one value."""
         self.lendable: tensors.Lendable = nothing_lendable
         self.take: Take | None = None
+        self.press: Press | None = None
         self.parts.clear()
 
     def packer(self) -> msgpack.Packer:
@@ -116,6 +128,8 @@ class _Encoder:
 
     def extended(self, value: Any) -> msgpack.ExtType:
         """Return what msgpack does not know as an extension."""
+        if self.press is not None and (pressed := self.press(value)) is not None:
+            return self.part(COMPRESSED, *pressed)
         small = tensors.small(value, INLINE)
         if small is not None:
             return _ext((TENSOR, _head(*small) + small[2]))
@@ -142,13 +156,15 @@ class _Encoder:
             return msgpack.ExtType(INTEGER, str(value).encode())
         return msgpack.ExtType(RECORD, self.pack([type(value).__name__, _fields(value)]))
 
-    def part(self, code: int, dtype: str, shape: list[int], part: Part) -> msgpack.ExtType:
+    def part(
+        self, code: int, dtype: str, shape: list[int], part: Part, *way: int
+    ) -> msgpack.ExtType:
         if part.nbytes <= INLINE:
             content: int | bytes = bytes(tensors.raw(part))
         else:
             content = len(self.parts)
             self.parts.append(part)
-        return msgpack.ExtType(code, _PLAIN.pack([dtype, shape, content]))
+        return msgpack.ExtType(code, _PLAIN.pack([dtype, shape, content, *way]))
 
 
 def _packed(packer: msgpack.Packer, value: Any) -> bytes:
@@ -218,7 +234,7 @@ def _fields(value: Any) -> list[Any]:
 class _Decoder:
     """One body on its way in."""
 
-    __slots__ = ("depth", "device", "group", "parts", "records", "ref")
+    __slots__ = ("depth", "device", "group", "parts", "records", "ref", "take")
 
     def __init__(
         self,
@@ -227,8 +243,10 @@ class _Decoder:
         records: Records,
         ref: Callable[[str], Any] | None,
         group: Callable[[str, str], Any] | None,
+        take: Take | None,
     ) -> None:
         self.parts = parts
+        self.take = take
         self.device = device
         self.records = records
         self.ref = ref
@@ -264,6 +282,10 @@ class _Decoder:
         if code == ARRAY:
             dtype, shape, content = inner
             return tensors.rebuilt_array(dtype, shape, self.part(content))
+        if code == COMPRESSED:
+            dtype, shape, content, number = inner
+            part = self.part(content)
+            return rebuilt(number, dtype, shape, part, self.device, self.take)
         raise ValueError(f"extension {code} is not one of this wire version")
 
     def tensor(self, data: bytes) -> Any:

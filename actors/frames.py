@@ -16,7 +16,8 @@ from tether.actors.words import Word, packed_word, text, unpacked_word, whole
 
 VERSION = 2
 CODEC = 0
-"""How tensors are encoded in parts: 0 is their raw bytes; compressing ones come with the edges."""
+"""How a body is laid out: 0 is msgpack and its parts. It says nothing of compressed tensors: each
+bears the number of its own codec, as a message may have some that are compressed and some not."""
 KEY_EPOCH = 0
 """Which of the run's keys seals the parts: 0 is none."""
 CHUNK = 1 << 20

@@ -26,13 +26,19 @@ class Word(IntEnum):
     """Calls taken back before they left: dropped as cancelled."""
     ABANDONED = 3
     """Calls that never left, because the remote will not come back: dropped as absent."""
-    STARTED = 4
+    RAW = 4
+    """Bytes that tensors of these messages had before they were compressed."""
+    PACKED = 5
+    """Bytes that these have in them."""
+    ERROR = 6
+    """Thousandths of a byte: for each such tensor its bytes before × its relative error."""
+    STARTED = 7
     """The number of the last call of the remote whose handling has begun."""
-    HANDLED = 5
+    HANDLED = 8
     """Calls of the remote that were handled."""
-    HANDLED_BYTES = 6
+    HANDLED_BYTES = 9
     """Bytes of the calls of the remote that were handled or dropped."""
-    DROPPED = 7
+    DROPPED = 10
     """From here on: calls of the remote dropped for each reason in `DROPS`."""
 
 

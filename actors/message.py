@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tether.actors.context import Link as ChainLink
+    from tether.actors.payload import Saving
 
 OVERHEAD = 64
 """Bytes a message is taken to cost beside its body, so that empty ones are bounded too."""
@@ -45,11 +46,15 @@ class Part:
 
 @dataclass(slots=True, eq=False)
 class Body:
-    """Encoded arguments or an encoded answer: msgpack, and the parts it speaks of by number."""
+    """Encoded arguments or an encoded answer: msgpack, and the parts it speaks of by number.
+
+    `saving` is what compressing its tensors has saved and cost, None where none is compressed.
+    """
 
     data: bytes
     parts: tuple[Part, ...] = ()
     size: int = field(init=False)
+    saving: Saving | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.size = OVERHEAD + len(self.data)

@@ -20,6 +20,7 @@ from tether.actors.mailbox import Delivery
 from tether.actors.memory import Pool
 from tether.actors.message import Body, Kind, Message
 from tether.actors.packet import Pair, Window
+from tether.actors.press import Presses, Ways, book
 from tether.actors.probes import Probes
 from tether.actors.records import argument_records
 from tether.actors.succession import ANEW, Succession, Wills
@@ -53,6 +54,7 @@ class Node:
         journal: Journal | None = None,
         recorded: Recorded = nowhere,
         witness: Witness | None = None,
+        ways: Ways | None = None,
     ) -> None:
         self.origin = origin
         self.directory = directory
@@ -66,6 +68,8 @@ class Node:
         self._buried: set[str] = set()
         self.switch = Switch(origin, directory, self, self.pool, transport, window, journal)
         self.calls = Calls(self.switch, directory, witness)
+        if ways:
+            self.calls.presses = Presses(ways, self.clock, self.pool.take)
         self.probes = Probes(self.calls, self.cells, self.switch.say)
         self.succession = Succession(self.switch, self.calls, directory)
 
@@ -137,7 +141,12 @@ class Node:
         """Return a call's arguments, decoded."""
         records = argument_records(handler)
         args, kwargs = codec.decode(
-            body, device=device, records=records, ref=self.ref, group=self.calls.group
+            body,
+            device=device,
+            records=records,
+            ref=self.ref,
+            group=self.calls.group,
+            take=self.pool.take,
         )
         return args, kwargs
 
@@ -157,8 +166,12 @@ class Node:
         if self.witness is not None:
             self.witness.answered(cell, delivery, value)
         if delivery.message.kind is Kind.ASK:
+            presses, method = self.calls.presses, delivery.message.method
+            press = None
+            if presses is not None:
+                press = presses.press(cell.name, delivery.source, f"{method} answers")
             try:
-                body = codec.encode(value, here.owns, self.pool.take)
+                body = codec.encode(value, here.owns, self.pool.take, press)
             except TypeError as error:
                 title = f"{type(cell.actor).__name__}.{delivery.message.method}"
                 raise TypeError(f"the answer of {title}: {error}") from None
@@ -185,6 +198,8 @@ class Node:
         self._reply(delivery, Kind.FAILURE, codec.encode(failures.plain(error, where)))
 
     def _reply(self, delivery: Delivery, kind: Kind, body: Body) -> None:
+        if body.saving is not None:
+            book(delivery.link.out.row, body.saving)
         number = delivery.message.number
         self.switch.answer(delivery.link, Message(kind, number, "", body))
 
@@ -227,6 +242,8 @@ class Node:
     def lose(self, actor: str) -> Cell:
         """Let go of an actor of this process; whoever follows it is asked what it is sent now."""
         self._buried.add(actor)
+        if self.calls.presses is not None:
+            self.calls.presses.forget(actor)
         return self.cells.pop(actor)
 
     @property

@@ -23,8 +23,14 @@ class Office(Protocol):
         """Return an awaitable that sends one message and ends with its answer."""
         ...
 
-    def encode(self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Body:
-        """Return the arguments as they travel: once for all who are sent them."""
+    def edge(self, name: str) -> str:
+        """Return the table of an actor to which tensors are compressed; empty if they are not."""
+        ...
+
+    def encode(
+        self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any], to: str = ""
+    ) -> Body:
+        """Return the arguments as they travel to an actor or a table: once for all of them."""
         ...
 
     def begin(self, name: str, handler: Handler, body: Body) -> asyncio.Future[Any]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypedDict
 
 from tether.actors.journal import WORDS, Key, Word
-from tether.runners.summary import AccountRecord
+from tether.actors.press import BOOKED
+from tether.runners.summary import AccountRecord, Compressed
 from tether.runners.wills import Rows, came_in, dropped_in
 
 _From = TypedDict("_From", {"from": str})
@@ -76,7 +77,7 @@ def _account(
     # The sender's row may have died with it: then what arrived is all that is known.
     total = done if sent is None else mine[Word.SENT]
     rest = max(0, total - done)
-    return {
+    account: Account = {
         "from": key.local,
         "to": key.remote,
         "sent": total,
@@ -86,6 +87,14 @@ def _account(
         "in_flight": rest if living else 0,
         "bytes": theirs[Word.HANDLED_BYTES] if sent is None else mine[Word.BYTES],
     }
+    if mine[Word.RAW]:
+        account["compressed"] = _compressed(mine)
+    return account
+
+
+def _compressed(row: Sequence[int]) -> Compressed:
+    error = row[Word.ERROR] / BOOKED
+    return {"raw": row[Word.RAW], "packed": row[Word.PACKED], "error": error}
 
 
 def _empty(source: str, target: str) -> Account:
@@ -108,3 +117,15 @@ def _add(account: Account, more: Account) -> None:
     account["in_flight"] += more["in_flight"]
     account["bytes"] += more["bytes"]
     account["dropped"] = dict(Counter(account["dropped"]) + Counter(more["dropped"]))
+    if "compressed" in more:
+        known, new = account.get("compressed"), more["compressed"]
+        account["compressed"] = new if known is None else added(known, new)
+
+
+def added(one: Compressed, other: Compressed) -> Compressed:
+    """Return what compressing has saved and cost in two accounts."""
+    return {
+        "raw": one["raw"] + other["raw"],
+        "packed": one["packed"] + other["packed"],
+        "error": one["error"] + other["error"],
+    }

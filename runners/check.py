@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tether.runners.codecs import lines
 from tether.runners.edges import bounds, overcommitted
 from tether.runners.linker import link
 from tether.runners.problems import WiringError
@@ -30,7 +31,9 @@ def checked(path: Path | str, sets: Sequence[str] = (), patience: float = 120.0)
     except WiringError as error:
         return WRONG, str(error)
     notes = [f"note: {note}" for note in plan.notes]
-    return 0, "\n".join([f"{Path(path).name}: ok, {summary(plan)}", *bounds(plan), *notes])
+    return 0, "\n".join(
+        [f"{Path(path).name}: ok, {summary(plan)}", *bounds(plan), *lines(plan), *notes]
+    )
 
 
 def planned(path: Path | str, sets: Sequence[str] = (), patience: float = 120.0) -> Plan:

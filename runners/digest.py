@@ -41,7 +41,7 @@ def modules(plan: Plan) -> Iterator[str]:
 
 def _specs(plan: Plan) -> str:
     data = plan.to_wire()
-    told = [data["run"], data["hosts"], data["actors"]]
+    told = [data["run"], data["hosts"], data["actors"], data["codecs"]]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

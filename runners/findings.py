@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tether.runners.accounts import added
+from tether.runners.curves import table_of
 from tether.runners.gauge import Ages, Look, quantile
 from tether.runners.medium import Count, Edge, total
 from tether.runners.result import Result
 from tether.runners.simulation import Simulation
+from tether.runners.summary import Compressed
 
 FILE = "simulation.json"
 
@@ -36,7 +39,8 @@ class Findings:
     """One simulated run; times in seconds of virtual time, `links` between processes' tables.
 
     `losses` has, for each table that reports one, the first and the last (a median over its
-    actors); `disagreement` the first, the median and the last mean of ‖xⁱ − x̄‖.
+    actors); `disagreement` the first, the median and the last mean of ‖xⁱ − x̄‖; `compressed` what
+    codecs have saved and cost between tables.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Findings:
     broken: Sequence[str]
     problems: Sequence[str] = ()
     trace: str = ""
+    compressed: Mapping[str, Compressed] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a file."""
@@ -91,6 +96,7 @@ def found(simulation: Simulation, result: Result) -> Findings:
         seconds=result.seconds,
         events=simulation.loop.events,
         messages=_messages(result),
+        compressed=_compressed(result),
         links=_links(simulation),
         staleness=[_stale(edge, ages) for edge, ages in simulation.staleness.edges.items()],
         disagreement={t: _course(looks) for t, looks in simulation.disagreement.tables.items()},
@@ -114,6 +120,18 @@ def _messages(result: Result) -> dict[str, int]:
             sums.update({key: account[key] for key in ("sent", "handled", "unknown", "in_flight")})
             sums["dropped"] += sum(account["dropped"].values())
     return {key: sums[key] for key in ("sent", "handled", "dropped", "unknown", "in_flight")}
+
+
+def _compressed(result: Result) -> dict[str, Compressed]:
+    """Return what compressing has saved and cost, by the tables of an edge."""
+    sums: dict[str, Compressed] = {}
+    for record in result.records.values():
+        for account in record["accounts"]:
+            if "compressed" in account:
+                edge = f"{table_of(record['actor'])} → {table_of(account['to'])}"
+                more, known = account["compressed"], sums.get(edge)
+                sums[edge] = more if known is None else added(known, more)
+    return sums
 
 
 def _links(simulation: Simulation) -> dict[str, Count]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tether.runners.findings import Findings
+from tether.runners.page import compression
+from tether.runners.summary import Traffic
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -16,7 +18,7 @@ def page(findings: Findings) -> Group:
     """Return what was found as tables for `rich`."""
     from rich.console import Group
 
-    tables = [_links(findings), _staleness(findings), _learned(findings)]
+    tables = [_links(findings), _compressed(findings), _staleness(findings), _learned(findings)]
     return Group(_head(findings), *(table for table in tables if table.row_count))
 
 
@@ -64,6 +66,14 @@ def _links(findings: Findings) -> Table:
         numbers = (count.lost, count.doubled, count.late)
         size = f"{count.bytes / 1e6:,.3f}"
         table.add_row(title, f"{count.packets:,}", size, *map("{:,}".format, numbers))
+    return table
+
+
+def _compressed(findings: Findings) -> Table:
+    columns = ("edge", "MB before", "MB sent", "times smaller", "relative error")
+    table = _table("compressed", columns)
+    for edge, sums in findings.compressed.items():
+        table.add_row(edge, *compression(Traffic(**sums)))
     return table
 
 

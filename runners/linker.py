@@ -10,6 +10,7 @@ from typing import Any
 
 from tether.runners.annotations import signature
 from tether.runners.arguments import supplied
+from tether.runners.codecs import check_talk, read_edges
 from tether.runners.conversion import convert
 from tether.runners.digest import digests
 from tether.runners.hosts import read_hosts, read_run
@@ -41,11 +42,22 @@ def link(tables: Mapping[str, Any], folder: Path, *, name: str, importable: bool
         rows = _read_tables(tables, Places(hosts, run.device == "cpu"), imports, problems)
         berths = place(rows, problems)
         actors, notes = _actors(rows, berths, run, imports, problems)
+        codecs = read_edges(tables.get("edges", {}), rows, problems)
     check_sharing(actors, rows, problems)
+    if not problems:  # who is given whom is not known for certain otherwise
+        check_talk(codecs, actors, problems)
     problems.check()
     bounds = live_tables(rows)
     plan = Plan(
-        run, hosts, actors, folder.resolve(), {}, bounds, objects=imports.objects, notes=notes
+        run,
+        hosts,
+        actors,
+        folder.resolve(),
+        {},
+        bounds,
+        codecs,
+        objects=imports.objects,
+        notes=notes,
     )
     return replace(plan, digests=digests(plan))
 
@@ -54,8 +66,6 @@ def _read_tables(
     tables: Mapping[str, Any], places: Places, imports: Imports, problems: Problems
 ) -> dict[str, ActorTable]:
     rows = {}
-    if "edges" in tables:
-        problems.add("[edges]", "this table is reserved and takes no keys yet; leave it out")
     for name, raw in tables.items():
         where = Where(name)
         if name in TOP:

@@ -34,6 +34,7 @@ def page(summary: Summary) -> Group:
     for table in (
         _actor_table(summary),
         _edge_table(summary),
+        _compression_table(summary),
         _sender_table(summary),
         _queue_table(summary),
         _restart_table(summary.restarts),
@@ -123,6 +124,21 @@ def _edge_table(summary: Summary) -> Table:
         volume = _megabytes(summary.rate(edge.traffic.bytes))
         table.add_row(edge.title, *_counts(edge.traffic, fates), rate, volume)
     return table
+
+
+def _compression_table(summary: Summary) -> Table:
+    """Return what compressing has saved and cost on each edge that has a codec."""
+    table = _columns("compressed", "MB before", "MB sent", "times smaller", "relative error")
+    for edge in summary.edges:
+        if edge.traffic.raw:
+            table.add_row(edge.title, *compression(edge.traffic))
+    return table
+
+
+def compression(traffic: Traffic) -> list[str]:
+    """Return how much compressed tensors had before and after, the ratio, and the error."""
+    sizes = [_megabytes(traffic.raw), _megabytes(traffic.packed)]
+    return [*sizes, f"{traffic.raw / traffic.packed:.3g}", f"{traffic.relative_error:.2g}"]
 
 
 def _fates(traffic: Iterable[Traffic]) -> list[str]:

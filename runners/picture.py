@@ -111,9 +111,18 @@ def _arrows(plan: Plan, tables: Sequence[str]) -> list[Arrow]:
         told = " + ".join(
             f"{count} {name}" if len(transports) > 1 else name for name, count in transports.items()
         )
-        label = f"{argument}{each} · {told}"
+        label = f"{argument}{each} · {told}{_compressed(plan, source, target)}"
         arrows.append(Arrow(tables.index(source), tables.index(target), label))
     return arrows
+
+
+def _compressed(plan: Plan, source: str, target: str) -> str:
+    """Return the codec of what goes over an arrow, and that of the answers."""
+    codecs = {(one.source, one.target): str(one) for one in plan.codecs}
+    there, back = codecs.get((source, target), ""), codecs.get((target, source), "")
+    if source == target:
+        back = ""
+    return (f" · {there}" if there else "") + (f" · answers {back}" if back else "")
 
 
 def _each(plan: Plan, source: str, target: str, argument: str) -> str:

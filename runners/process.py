@@ -25,6 +25,7 @@ from tether.actors.transport import Transport
 from tether.actors.witness import Witness
 from tether.runners.blame import innocent
 from tether.runners.build import build, find
+from tether.runners.codecs import ways
 from tether.runners.keeper import Keeper, Tell
 from tether.runners.news import News
 from tether.runners.seeds import seed_everything
@@ -68,9 +69,7 @@ class Process:
         clock: Clock | None = None,
         witness: Witness | None = None,
     ) -> None:
-        self.plan = plan
-        self.tell = tell
-        self.threads = threads
+        self.plan, self.tell, self.threads = plan, tell, threads
         self.specs = {spec.name: spec for spec in plan}
         self.membership = Membership({})
         self.node = Node(
@@ -82,6 +81,7 @@ class Process:
             journal=journal,
             recorded=self._recorded,
             witness=witness,
+            ways=ways(plan),
         )
         self.node.calls.group = self.group
         classes = {spec.name: spec.actor for spec in plan}

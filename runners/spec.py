@@ -74,6 +74,26 @@ class ActorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class CodecSpec:
+    """How tensors that the actors of one table send to those of another are made smaller."""
+
+    source: str
+    target: str
+    codec: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def edge(self) -> str:
+        """The edge as it stands in a wiring: `worker -> center`."""
+        return f"{self.source} -> {self.target}"
+
+    def __str__(self) -> str:
+        return ", ".join(
+            [self.codec, *(f"{key} {value}" for key, value in self.parameters.items())]
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """What holds for the whole run; all times in seconds.
 
@@ -102,7 +122,8 @@ class RunSpec:
 class Plan:
     """A checked wiring: the run, its hosts (name → address), its actors in the file's order.
 
-    Of a live table, which `bounds` names, it has all who may ever be there. `folder` is the
+    Of a live table, which `bounds` names, it has all who may ever be there. `codecs` are those of
+    [edges], the other edges have none. `folder` is the
     wiring's, first on sys.path wherever its modules are imported. `objects` holds what the linker
     has already imported, by path, for worlds in the linker's own process; `notes` says what could
     not be checked. Neither travels.
@@ -114,6 +135,7 @@ class Plan:
     folder: Path
     digests: Mapping[str, str] = field(default_factory=dict)
     bounds: Mapping[str, Bounds] = field(default_factory=dict)
+    codecs: tuple[CodecSpec, ...] = ()
     objects: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
@@ -163,6 +185,7 @@ class Plan:
             "folder": str(self.folder),
             "digests": dict(self.digests),
             "bounds": {table: asdict(bounds) for table, bounds in self.bounds.items()},
+            "codecs": [asdict(codec) for codec in self.codecs],
         }
 
     @classmethod
@@ -175,6 +198,7 @@ class Plan:
             folder=Path(data["folder"]),
             digests=dict(data["digests"]),
             bounds={table: Bounds(**bounds) for table, bounds in data["bounds"].items()},
+            codecs=tuple(CodecSpec(**codec) for codec in data.get("codecs", ())),
         )
 
 
@@ -182,6 +206,7 @@ __all__ = [
     "MIB",
     "ActorSpec",
     "Bounds",
+    "CodecSpec",
     "DictValue",
     "GroupOf",
     "ListValue",

@@ -21,6 +21,14 @@ FILE = "summary.json"
 Outcome = Literal["finished", "stopped", "interrupted", "failed"]
 
 
+class Compressed(TypedDict):
+    """Bytes of tensors before and after compressing; Σ bytes × relative error of each."""
+
+    raw: int
+    packed: int
+    error: float
+
+
 class AccountRecord(TypedDict):
     """What a process says of the messages one of its actors sent to one other actor."""
 
@@ -32,6 +40,7 @@ class AccountRecord(TypedDict):
     unknown: int
     in_flight: int
     bytes: int
+    compressed: NotRequired[Compressed]
 
 
 class ActorRecord(TypedDict):
@@ -45,7 +54,11 @@ class ActorRecord(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Messages as their sender counts them: sent = handled + dropped + unknown + in flight."""
+    """Messages as their sender counts them: sent = handled + dropped + unknown + in flight.
+
+    `raw` and `packed` are the bytes of tensors before and after they were compressed; `error` is
+    the sum, over these tensors, of their bytes × ‖x − decoded‖ / ‖x‖.
+    """
 
     sent: int = 0
     handled: int = 0
@@ -53,6 +66,14 @@ class Traffic:
     unknown: int = 0
     in_flight: int = 0
     bytes: int = 0
+    raw: int = 0
+    packed: int = 0
+    error: float = 0.0
+
+    @property
+    def relative_error(self) -> float:
+        """The mean relative error that compressing has introduced, weighted by size."""
+        return self.error / self.raw if self.raw else 0.0
 
     @property
     def unaccounted(self) -> int:
@@ -241,6 +262,9 @@ def add(traffic: Iterable[Traffic]) -> Traffic:
         unknown=sum(part.unknown for part in parts),
         in_flight=sum(part.in_flight for part in parts),
         bytes=sum(part.bytes for part in parts),
+        raw=sum(part.raw for part in parts),
+        packed=sum(part.packed for part in parts),
+        error=sum(part.error for part in parts),
     )
 
 
@@ -259,6 +283,7 @@ def _traffic(account: AccountRecord) -> Traffic:
         unknown=account["unknown"],
         in_flight=account["in_flight"],
         bytes=account["bytes"],
+        **account.get("compressed", {}),
     )
 
 

@@ -129,6 +129,14 @@ def test_the_cost_of_a_checkpoint_is_measured(tmp_path: Path) -> None:
     assert script("checkpoint.py", "--megabytes", "1", "--json", str(tmp_path / "rows.json"))
 
 
+def test_what_each_codec_costs_and_saves_is_measured(tmp_path: Path) -> None:
+    rows: Any = script("codecs.py", "--megabytes", "1", "--json", str(tmp_path / "rows.json"))
+
+    assert [row["what"] for row in rows][:3] == ["no codec", "bf16", "fp16"]
+    assert all(0 < row["encode"] <= row["encode_max"] for row in rows)
+    assert [row["times_smaller"] for row in rows][:3] == [1, 2, 2]
+
+
 def test_gossip_and_many_seeds_are_simulated_and_measured(tmp_path: Path) -> None:
     small = ("--only", "gossip,seeds", "--peers", "40", "--pushes", "3", "--seeds", "3")
 

@@ -17,8 +17,11 @@ ROOT = Path(__file__).parent.parent
 PUBLIC = frozenset(actors.__all__)
 
 TENSOR_FILES = {
-    f"actors/{name}.py" for name in ("buffers", "memory", "snapshot", "tensors", "turn")
-}
+    f"actors/{name}.py"
+    for name in (
+        "buffers", "compression", "memory", "payload", "press", "snapshot", "tensors", "turn",
+    )
+}  # fmt: skip
 """Where actors meet torch and numpy, and there inside functions only."""
 WIRE = {"msgpack", "uvloop", "zmq"}
 HARMLESS = {

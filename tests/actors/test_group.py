@@ -15,8 +15,12 @@ from hypothesis import strategies as st
 
 from tests.actors.conftest import World, until
 from tether.actors import ActorGone, Group, QuorumMissed, buffer, oneway
+from tether.actors.clock import SystemClock
+from tether.actors.compression import CODECS, Way
 from tether.actors.group import live_group, live_of
+from tether.actors.journal import Key, Word
 from tether.actors.membership import Membership
+from tether.actors.press import Presses
 from tether.actors.ref import make_ref
 
 
@@ -457,3 +461,50 @@ async def test_a_fixed_group_says_how_it_would_be_live(members: list[Any], table
 
     with pytest.raises(ValueError, match=f"{wanted}{tables}$"):
         await Group(members).resize(2)
+
+
+def compressing(world: World, *tables: str) -> Presses:
+    """Have what the script sends to these tables compressed; return what does it."""
+    node = world.nodes["left"]
+    ways = {("script", table): Way(CODECS["topk"], {"share": 0.25}) for table in tables}
+    node.calls.presses = Presses(ways, SystemClock(), node.pool.take)
+    return node.calls.presses
+
+
+async def test_an_argument_is_encoded_once_for_each_codec_on_the_way(world: World) -> None:
+    group = Group(
+        [world.spawn(f"{table}/{k}", partial(Client, k)) for table in "ab" for k in (0, 1)]
+    )
+    presses, x = compressing(world, "b"), torch.arange(4096.0)
+
+    await world.act(lambda: group.map(Client.note, x))
+    await world.quiet()
+
+    noted = [world.actor(name).noted[0] for name in ("a/0", "a/1", "b/0", "b/1")]
+    assert [int((y != 0).sum()) for y in noted] == [4095, 4095, 1024, 1024]
+    assert [key.target for key in presses.residuals] == ["b"]
+
+
+async def test_what_is_sent_to_one_member_has_a_residual_of_its_own(world: World) -> None:
+    group = Group([world.spawn(f"b/{k}", partial(Client, k)) for k in (0, 1)])
+    presses, x = compressing(world, "b"), torch.arange(4096.0)
+
+    async def play() -> None:
+        for member in group:
+            await member.note(x)
+        await group.map(Client.note, x)
+
+    await world.act(play)
+
+    assert [key.target for key in presses.residuals] == ["b/0", "b/1", "b"]
+
+
+async def test_what_a_group_is_sent_is_booked_for_each_member(world: World) -> None:
+    group = Group([world.spawn(f"b/{k}", partial(Client, k)) for k in (0, 1)])
+    compressing(world, "b")
+
+    await world.act(lambda: group.map(Client.note, torch.arange(4096.0)))
+
+    rows = dict(world.nodes["left"].switch.journal.rows())
+    booked = [rows[Key("script/0", 1, f"b/{k}", 1)] for k in (0, 1)]
+    assert [(row[Word.RAW], row[Word.PACKED]) for row in booked] == [(4 * 4096, 8 * 1024)] * 2

@@ -7,12 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from tests.actors.conftest import World, in_virtual_time, memory_world, until
 from tether.actors import ActorGone, Ref, Unreachable, oneway
 from tether.actors.cell import Cell
-from tether.actors.directory import Place
+from tether.actors.clock import SystemClock
+from tether.actors.compression import CODECS, Way
+from tether.actors.directory import Directory, Place
+from tether.actors.frames import Origin
 from tether.actors.link import Link
+from tether.actors.node import Node
+from tether.actors.press import Key, Presses
 from tether.actors.words import Cancel
 
 
@@ -270,3 +276,27 @@ def link_holds(cell: Cell, link: Link, number: int) -> bool:
     if message is not None:
         cell.deliver(link, message)
     return message is not None
+
+
+async def test_an_actor_that_is_buried_leaves_nothing_that_it_had_not_sent(world: World) -> None:
+    world.spawn("center/0", Center)
+    node = world.nodes["right"]
+    presses = node.calls.presses = Presses({}, SystemClock(), node.pool.take)
+    for source in ("center/0", "worker/0"):
+        presses.residuals[Key(source, "other/0", "exchange", 0)] = torch.zeros(1)
+
+    await node.bury("center/0")
+
+    assert [key.source for key in presses.residuals] == ["worker/0"]
+
+
+def test_a_node_without_codecs_has_no_press() -> None:
+    async def presses() -> list[Presses | None]:
+        ways = {("a", "b"): Way(CODECS["bf16"])}
+        nodes = [Node(Origin("run", "home", 1), Directory({}), ways=each) for each in ({}, ways)]
+        return [node.calls.presses for node in nodes]
+
+    without, with_one = asyncio.run(presses())
+
+    assert without is None
+    assert with_one is not None

@@ -11,7 +11,7 @@ from torch import Tensor
 from tests.conformance import cutting
 from tests.conformance.gates import Gate, pass_through, until
 from tests.conformance.players import waiting
-from tether.actors import Ref, batched, buffer, oneway
+from tether.actors import Group, Ref, batched, buffer, oneway
 from tether.actors.buffers import lent
 
 __all__ = ["cutting"]
@@ -136,3 +136,21 @@ class Lender:
         x.zero_()
         gate.open()
         return await asking
+
+
+class Sender:
+    """Has holders told what it is told itself, over edges of its own."""
+
+    def __init__(self, holder: Ref[Holder], holders: Group[Holder]) -> None:
+        self.holder = holder
+        self.holders = holders
+
+    async def echo(self, x: Tensor) -> Tensor:
+        answer: Tensor = await self.holder.echo(x)
+        return answer
+
+    async def keep(self, x: Tensor) -> None:
+        await self.holder.keep(x)
+
+    async def set(self, x: Tensor) -> None:
+        await self.holders.map(Holder.set, x)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.protocols.conftest import build
 from tests.simulation import players
-from tests.simulation.players import CENTER, NETWORK, Seen, Stage, played, run_of
+from tests.simulation.players import CENTER, NETWORK, Seen, Stage, played, run_of, wiring
 from tether.protocols.easgd import Center, Worker
 from tether.protocols.easgd_invariants import INVARIANTS, ROUNDINGS, Conservation
 from tether.protocols.invariant import Call, Life
@@ -345,3 +345,19 @@ def test_roundings_of_32_bits_raise_no_alarm(tau: int, faults: dict[str, Any]) -
     assert [report.step for report in simulation.tally.last.values()] == [220] * 2
     assert simulation.broken == {}
     assert bool(simulation.declared.leaks) == bool(faults)
+
+
+@pytest.mark.parametrize("codec", ["bf16", "int8"])
+@pytest.mark.parametrize(
+    ("edge", "holds"), [("worker -> center", True), ("center -> worker", False)]
+)
+def test_a_codec_on_the_answers_is_told_and_one_on_what_is_asked_changes_nothing(
+    edge: str, holds: bool, codec: str
+) -> None:
+    tables = wiring({"actor": Center, "alpha": 0.2}, 2, 40, 0.1, sigma=0.7, n=512, seed=0)
+
+    _, simulation = played(tables | {"edges": {edge: {"codec": codec}}}, NETWORK)
+
+    told = [sentence for sentence in simulation.broken if f"Conservation: {OFF}" in sentence]
+    assert len(told) == len(simulation.broken)
+    assert (simulation.broken == {}) == holds

@@ -54,6 +54,19 @@ def pair(i: int, j: int, sent: list[int] | None, came: list[int] | None) -> Rows
     return rows
 
 
+def test_what_codecs_saved_and_cost_is_that_of_all_incarnations() -> None:
+    one = row(sent=1, bytes=500, raw=1000, packed=400, error=2500)
+    rows = [*pair(1, 1, one, None), *pair(2, 1, one, None), *pair(3, 1, row(sent=1), None)]
+
+    found = only(rows)
+
+    assert found["compressed"] == {"raw": 2000, "packed": 800, "error": 5.0}
+
+
+def test_an_account_without_codecs_says_nothing_of_them() -> None:
+    assert "compressed" not in only(pair(1, 1, row(sent=1), None))
+
+
 def test_both_sides_tell_what_became_of_all_messages() -> None:
     sent = row(sent=10, bytes=1000, withdrawn=1, abandoned=2)
     came = row(started=9, handled=4, handled_bytes=400, expired=2, cancelled=1)

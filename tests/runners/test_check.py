@@ -43,6 +43,23 @@ def test_a_live_wiring_is_summed_up_with_what_it_may_come_to(tmp_path: Path) -> 
     )
 
 
+def test_codecs_are_told(tmp_path: Path) -> None:
+    source = (
+        TASK + "class Other:\n    def __init__(self, to: Actor) -> None:\n        self.to = to\n"
+    )
+    source = "from tether.actors import Ref\n" + source.replace("to: Actor", "to: Ref[Actor]")
+    other = '[other]\nactor = "checked:Other"\nto = "@actor"\n'
+    edges = '[edges]\n"other -> actor" = { codec = "topk", share = 0.01 }\n'
+    path = wiring(
+        tmp_path, source + "    async def run(self) -> None: ...\n", WIRING + other + edges
+    )
+
+    code, text = checked(path)
+
+    assert code == 0
+    assert text.splitlines()[-1] == "[edges] other -> actor: topk, share 0.01"
+
+
 def test_nothing_is_imported_into_the_command_s_own_process(tmp_path: Path) -> None:
     path = wiring(tmp_path, TASK)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from tether.runners.digest import digests, drift, modules
 from tether.runners.imports import first_on_path
 from tether.runners.linker import link
-from tether.runners.spec import Plan
+from tether.runners.spec import CodecSpec, Plan
 
 TASK = "class Actor:\n    def __init__(self, tau: int) -> None:\n        self.tau = tau\n"
 RUN = "    async def run(self) -> None:\n        ...\n"
@@ -45,6 +46,14 @@ def test_another_argument_is_another_wiring(tmp_path: Path) -> None:
     other = planned(tmp_path / "two", TASK + RUN, 20)
 
     (sentence,) = drift(one.digests, other.digests)
+
+    assert sentence.startswith("the wiring is ")
+
+
+def test_another_codec_is_another_wiring(tmp_path: Path) -> None:
+    plan = planned(tmp_path / "one", TASK + RUN, 10)
+
+    (sentence,) = drift(digests(plan), digests(replace(plan, codecs=(CodecSpec("a", "b", "c"),))))
 
     assert sentence.startswith("the wiring is ")
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.runners.test_simulate import troubled, written
-from tether.runners.findings import FILE, Findings, Stale, _course, _messages, _stale
+from tether.runners.findings import FILE, Findings, Stale, _compressed, _course, _messages, _stale
 from tether.runners.gauge import Age, Ages, Look
 from tether.runners.medium import Count
 from tether.runners.result import Result
@@ -41,6 +41,7 @@ NUMBERS = Findings(
     broken=["at 3 s: Conservation: x̃ is off by 1"],
     problems=["the state of worker/0 could not be kept"],
     trace="c0ffee",
+    compressed={"worker → center": {"raw": 4_000_000, "packed": 1_000_000, "error": 8000.0}},
 )
 finite = st.floats(allow_nan=False)
 found = st.builds(
@@ -104,6 +105,18 @@ def test_the_accounts_of_all_actors_are_added_up() -> None:
     found = _messages(Result("finished", records=records))
 
     assert found == {"sent": 19, "handled": 15, "dropped": 2, "unknown": 1, "in_flight": 1}
+
+
+def test_what_codecs_saved_and_cost_is_added_up_by_tables() -> None:
+    one = account(5, 5) | {"compressed": {"raw": 8, "packed": 4, "error": 0.5}}
+    records: dict[str, Any] = {
+        "a/0": {"actor": "a/0", "accounts": [one, account(1, 1)]},
+        "a/1": {"actor": "a/1", "accounts": [one]},
+    }
+
+    found = _compressed(Result("finished", records=records))
+
+    assert found == {"a → b": {"raw": 16, "packed": 8, "error": 1.0}}
 
 
 def test_a_run_without_messages_has_accounts_of_zeros() -> None:

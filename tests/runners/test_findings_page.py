@@ -48,6 +48,9 @@ def test_the_page_shows_every_number() -> None:
         "between processes",
         "link packets MB lost doubled late",
         "worker → center 40 2.500 3 2 1",
+        "compressed",
+        "edge MB before MB sent times smaller relative error",
+        "worker → center 4.0 1.0 4 0.002",
         "staleness when handled",
         "messages count median ms 95 % ms oldest ms median behind most",
         "worker → center 9 2 250 1.5e+03 2 31",
@@ -59,7 +62,7 @@ def test_the_page_shows_every_number() -> None:
 
 
 def test_what_did_not_happen_is_not_shown() -> None:
-    shown = lines(replace(CALM, links={}, staleness=[], losses={}, disagreement={}))
+    shown = lines(replace(CALM, links={}, staleness=[], losses={}, disagreement={}, compressed={}))
 
     assert shown == [
         "easgd, seed 7: finished after 12.25 s of virtual time",

@@ -74,6 +74,18 @@ def test_the_tables_show_steps_rates_and_megabytes(summary: Summary) -> None:
     assert row(summary, "worker → center.exchange") == "16 15 1 superseded 7.5 3.0"
 
 
+def test_an_edge_with_a_codec_shows_what_it_has_saved_and_cost(summary: Summary) -> None:
+    record = account("center/0", sent=10, handled=10, bytes=2_000_000)
+    record["compressed"] = {"raw": 4_000_000, "packed": 1_600_000, "error": 8000.0}
+
+    shown = rows(
+        summarise("finished", [worker(0, record)], seconds=1.0), "worker → center.exchange"
+    )
+
+    assert shown[1] == "4.0 1.6 2.5 0.002"
+    assert "compressed" not in text(summary)
+
+
 def test_what_became_of_no_message_has_no_column(summary: Summary) -> None:
     lost = summarise("finished", [worker(0, account("b/0", sent=2, unknown=2))], seconds=1.0)
 

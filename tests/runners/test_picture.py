@@ -40,6 +40,24 @@ def test_a_star_is_an_arrow_from_many_to_one() -> None:
 """)
 
 
+def test_codecs_stand_at_the_arrow_whose_messages_or_answers_they_make_smaller() -> None:
+    text = CENTER + '[worker]\nactor = "pieces:Worker"\ncenter = "@center"\n[edges]\n'
+    there, back = (
+        '"worker -> center" = { codec = "bf16" }\n',
+        '"center -> worker" = { codec = "fp16" }\n',
+    )
+
+    assert "center · ipc · bf16 ─" in drawn(text + there)
+    assert "center · ipc · answers fp16 ─" in drawn(text + back)
+    assert "center · ipc · bf16 · answers fp16 ─" in drawn(text + there + back)
+
+
+def test_messages_to_ones_own_table_and_their_answers_have_one_codec() -> None:
+    text = '[peer]\nactor = "pieces:Peer"\ncount = 4\nothers = "@peer[others]"\n[edges]\n'
+
+    assert "· ipc · bf16 ─" in drawn(text + '"peer -> peer" = { codec = "bf16" }\n')
+
+
 def test_a_ring_is_a_loop_to_two_neighbours_each() -> None:
     text = drawn('[peer]\nactor = "pieces:Peer"\ncount = 4\nothers = ["@peer[-1]", "@peer[+1]"]\n')
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import msgpack
 import pytest
 
 from tether.runners.linker import link
-from tether.runners.spec import Bounds, Plan
+from tether.runners.spec import Bounds, CodecSpec, Plan
 
 FOLDER = Path(__file__).parent / "broken"
 TEXT = """
@@ -69,6 +70,20 @@ def test_a_live_plan_survives_the_wire_with_its_bounds() -> None:
     assert back == plan
     assert back.bounds == {"center": Bounds(start=2, min=1, max=5)}
     assert str(back.bounds["center"]) == "1 to 5"
+
+
+def test_a_plan_with_codecs_survives_the_wire_and_one_without_is_an_older_one(plan: Plan) -> None:
+    some = replace(plan, codecs=(CodecSpec("worker", "center", "topk", {"share": 0.01}),))
+    older = {key: value for key, value in plan.to_wire().items() if key != "codecs"}
+
+    assert Plan.from_wire(msgpack.unpackb(msgpack.packb(some.to_wire()))) == some
+    assert Plan.from_wire(older) == plan
+
+
+def test_a_codec_is_told_with_its_parameters() -> None:
+    spec = CodecSpec("worker", "center", "topk", {"share": 0.01})
+
+    assert (spec.edge, str(spec)) == ("worker -> center", "topk, share 0.01")
 
 
 def test_what_starts_is_a_plan_of_its_own_and_who_comes_later_has_a_process() -> None:

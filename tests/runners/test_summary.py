@@ -75,6 +75,20 @@ def test_messages_of_one_kind_between_two_tables_are_one_edge(summary: Summary) 
     assert edge.traffic.dropped == {"superseded": 1}
 
 
+def test_what_codecs_saved_and_cost_is_added_up_by_size(tmp_path: Path) -> None:
+    one, other = account("center/0"), account("center/0")
+    one["compressed"] = {"raw": 3000, "packed": 1500, "error": 30.0}
+    other["compressed"] = {"raw": 1000, "packed": 250, "error": 50.0}
+
+    summary = summarise("finished", [worker(0, one), worker(1, other)], seconds=1.0)
+    summary.write(tmp_path)
+
+    traffic = summary.edges[0].traffic
+    assert (traffic.raw, traffic.packed, traffic.relative_error) == (4000, 1750, 0.02)
+    assert read_summary(tmp_path) == summary
+    assert Traffic().relative_error == 0.0
+
+
 def test_rates_are_a_second_of_wall_time(summary: Summary) -> None:
     assert summary.rate(15) == 7.5
 
