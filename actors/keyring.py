@@ -30,7 +30,9 @@ class Keyring:
         for host, key in self.public.items():
             other = owners.setdefault(raw(key, f"the public key of {host}"), host)
             if other != host:
-                raise ValueError(f"{other} and {host} have the same public key, so one is not told")
+                raise ValueError(
+                    f"{other} and {host} have the same public key, so nobody can tell them apart"
+                )
         object.__setattr__(self, "_owners", owners)
         raw(self.secret, f"the secret key of {self.host}")
         if self.host not in self.public:

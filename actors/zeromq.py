@@ -162,7 +162,7 @@ class ZeroMQ:
     def _dealer(self, process: str, address: str, *, bulk: bool) -> zmq.Socket[bytes]:
         socket = self._socket(zmq.DEALER, address, bulk)
         socket.setsockopt(zmq.IMMEDIATE, 1)
-        if not (bulk and self._encryption.seals(address)):
+        if not bulk or self._encryption.keys(address) is None:
             socket.setsockopt(zmq.IDENTITY, self._identity)
         self._encryption.dial(socket, process, address, bulk=bulk)
         return socket
@@ -200,10 +200,9 @@ class ZeroMQ:
             self._renewed(process)
 
     def _control_made(self, process: str, first: bool) -> None:
+        self._agreement.repeat(process)
         if first:
             self._peers[process].bulk.connect()
-        else:
-            self._agreement.repeat(process)
         self._made(process, first)
 
     def _renewed(self, process: str) -> None:
@@ -216,8 +215,8 @@ class ZeroMQ:
             self.refusals.add(*found)
 
     def _say(self, process: str, word: bytes) -> None:
-        """Say a word about keys."""
-        if not self._closed:
+        """Say a word about keys; to one whose address is not known yet, it is said again later."""
+        if not self._closed and process in self.addresses:
             self._peer(process).control.pump.send(KEYS, word)
 
     def send(self, process: str, frame: bytes) -> None:
@@ -266,7 +265,7 @@ class ZeroMQ:
     def _take_word(self, process: str, word: bytes) -> None:
         try:
             self._agreement.hear(process, word)
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             self.refusals.add("word", f"a word of {process} was refused: {error}")
 
     def _take_sealed(self, parts: list[memoryview]) -> None:

@@ -101,9 +101,9 @@ def exposed(plan: Plan) -> list[str]:
     if len(plan.hosts) < 2:
         return []
     run = plan.run
-    found = [f'WARNING: encryption = "{run.encryption}": {OPEN[run.encryption]}'] * (
-        run.encryption in OPEN
-    )
+    found = []
+    if run.encryption in OPEN:
+        found.append(f'WARNING: encryption = "{run.encryption}": {OPEN[run.encryption]}')
     if run.bind == "all":
         found.append('WARNING: bind = "all": every process listens on all interfaces of its host')
     return found

@@ -49,8 +49,9 @@ def write_keys(folder: Path, hosts: Sequence[str]) -> list[Path]:
     wrong = [host for host in hosts if not host.isidentifier()]
     if wrong or not hosts or len(set(hosts)) < len(hosts):
         found = ", ".join(hosts) or "none"
-        wanted = "different names of letters, digits and _ are wanted"
-        raise ValueError(f"the hosts are {found}, but {wanted}")
+        raise ValueError(
+            f"the hosts are {found}, but different names of letters, digits and _ are wanted"
+        )
     files = {host: folder / f"{host}{SUFFIX}" for host in hosts}
     for file in files.values():
         if file.exists() or file.is_symlink():
@@ -60,11 +61,18 @@ def write_keys(folder: Path, hosts: Sequence[str]) -> list[Path]:
         _check_private(folder.stat(), FOLDER)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
-    for host, keyring in mint(hosts).items():
-        descriptor = os.open(files[host], os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as text:
-            text.write(written(keyring))
-    return list(files.values())
+    made: list[Path] = []
+    try:
+        for host, keyring in mint(hosts).items():
+            descriptor = os.open(files[host], os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE)
+            made.append(files[host])
+            with os.fdopen(descriptor, "w", encoding="utf-8") as text:
+                text.write(written(keyring))
+    except BaseException:  # half of the keys of a run are of no use, and in the way of others
+        for file in made:
+            file.unlink()
+        raise
+    return made
 
 
 def written(keyring: Keyring) -> str:
@@ -107,9 +115,11 @@ def _private_text(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is not there; make it with `tether keys`") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_private(os.fstat(descriptor), FILE)
-        data = file.read(LARGEST + 1)
+        data = os.read(descriptor, LARGEST + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > LARGEST:
         raise ValueError("it is too large for a file of keys")
     return data.decode("utf-8")
@@ -134,5 +144,5 @@ def _parsed(text: str) -> Keyring:
         raise ValueError(f"its version is {tables['version']!r}, but {VERSION} is known here")
     public = {host: key.encode() for host, key in tables["public"].items()}
     if type(tables["host"]) is not str:
-        raise TypeError("host is no text")
+        raise TypeError("the host's name is no text")
     return Keyring(tables["host"], tables["secret"].encode(), public)

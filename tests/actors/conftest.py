@@ -343,8 +343,7 @@ def acquaint(*transports: ZeroMQ) -> None:
     """Tell all where each listens."""
     for one in transports:
         for other in transports:
-            control, bulk = other.bound
-            one.addresses[other.process] = control, bulk
+            one.addresses[other.process] = other.bound
 
 
 async def guarded(**more: Any) -> World:

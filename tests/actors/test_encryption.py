@@ -291,7 +291,7 @@ async def test_who_is_let_in_after_all_needs_not_be_told() -> None:
     right, heard = far("right", keys["b"]), Noting()
     right.addresses["right"] = control, bulk
     await right.start(heard)
-    right.addresses["left"] = left.bound[0], left.bound[1]
+    right.addresses["left"] = left.bound
     await until(lambda: heard.frames and heard.chunks)
 
     assert (heard.frames, heard.chunks) == ([b"hello"], [(b"head", b"data")])
@@ -464,12 +464,29 @@ async def test_a_process_that_was_started_anew_is_told_another_key(pair: World) 
     await right.close(0)
 
     again, heard = far("right", right._encryption.keyring), Noting()
-    again.process = "right"
     await again.start(heard)
-    again.addresses["left"] = left.bound[0], left.bound[1]
-    left.renew("right", (again.bound[0], again.bound[1]))
+    again.addresses["left"] = left.bound
+    left.renew("right", again.bound)
     left.send_chunk("right", b"head", memoryview(b"data"))
     await until(lambda: heard.chunks)
 
     assert heard.chunks == [(b"head", b"data")]
     await again.close(0)
+
+
+async def test_one_whose_address_is_learned_later_is_told_then_that_its_key_is_known() -> None:
+    keys = keyrings("a", "b")
+    left, right, heard = far("left", keys["a"]), far("right", keys["b"]), Noting()
+    await left.start(Noting())
+    await right.start(heard)
+    left.addresses["right"] = right.bound
+    left.send_chunk("right", b"head", memoryview(b"data"))
+    await until(lambda: right._agreement._openers.epochs("left"))
+
+    right.renew("left", left.bound)
+    right.send("left", b"hello")
+    await until(lambda: heard.chunks)
+
+    assert heard.chunks == [(b"head", b"data")]
+    await left.close(0)
+    await right.close(0)

@@ -42,7 +42,7 @@ def test_a_secret_key_of_somebody_else_is_refused() -> None:
 def test_two_hosts_with_one_key_are_refused() -> None:
     keys = keyrings("a")["a"]
 
-    with pytest.raises(ValueError, match="a and b have the same public key, so one is not told"):
+    with pytest.raises(ValueError, match="a and b have the same public key, so nobody"):
         Keyring("a", keys.secret, {"a": keys.public["a"], "b": keys.public["a"]})
 
 

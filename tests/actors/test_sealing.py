@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tether.actors.sealing import (
@@ -50,6 +50,7 @@ def opened(opener: Opener, chunk: Sealed) -> Plain:
     return header, bytes(data)
 
 
+@settings(deadline=None)
 @given(plains)
 def test_what_is_opened_is_what_was_sealed(chunks: list[Plain]) -> None:
     key = new_key()
@@ -58,6 +59,7 @@ def test_what_is_opened_is_what_was_sealed(chunks: list[Plain]) -> None:
     assert [opened(opener, chunk) for chunk in sealed(key, chunks)] == chunks
 
 
+@settings(deadline=None)
 @given(plains, st.data())
 def test_a_chunk_opens_once(chunks: list[Plain], data: st.DataObject) -> None:
     key = new_key()
@@ -72,6 +74,7 @@ def test_a_chunk_opens_once(chunks: list[Plain], data: st.DataObject) -> None:
     assert not error.value.lost  # so that who plays old chunks again stops nothing
 
 
+@settings(deadline=None)
 @given(plains, st.data())
 def test_a_chunk_that_overtakes_others_is_refused_and_so_is_all_that_follows(
     chunks: list[Plain], data: st.DataObject
@@ -88,6 +91,7 @@ def test_a_chunk_that_overtakes_others_is_refused_and_so_is_all_that_follows(
         opened(opener, stream[0])
 
 
+@settings(deadline=None)
 @given(plains, plains, st.data())
 def test_a_chunk_of_another_stream_does_not_open(
     chunks: list[Plain], others: list[Plain], data: st.DataObject
@@ -112,6 +116,7 @@ def test_a_chunk_of_another_stream_does_not_open(
     assert (error.value.reason, error.value.lost) == ("forged", True)
 
 
+@settings(deadline=None)
 @given(plains)
 def test_the_frames_of_two_chunks_do_not_mix(chunks: list[Plain]) -> None:
     key = new_key()
@@ -121,6 +126,7 @@ def test_the_frames_of_two_chunks_do_not_mix(chunks: list[Plain]) -> None:
         opened(Opener(key), Sealed(stream[0].head, stream[1].body))
 
 
+@settings(deadline=None)
 @given(plains, st.data())
 def test_a_chunk_renumbered_does_not_open(chunks: list[Plain], data: st.DataObject) -> None:
     key = new_key()
@@ -131,6 +137,7 @@ def test_a_chunk_renumbered_does_not_open(chunks: list[Plain], data: st.DataObje
         opened(Opener(key), Sealed(head, chunk.body))
 
 
+@settings(deadline=None)
 @given(plains, st.data())
 def test_a_chunk_with_a_bit_turned_does_not_open(chunks: list[Plain], data: st.DataObject) -> None:
     key = new_key()
@@ -144,6 +151,7 @@ def test_a_chunk_with_a_bit_turned_does_not_open(chunks: list[Plain], data: st.D
         opened(Opener(key), changed)
 
 
+@settings(deadline=None)
 @given(plains, st.data())
 def test_a_chunk_that_is_cut_does_not_open(chunks: list[Plain], data: st.DataObject) -> None:
     key = new_key()
@@ -154,6 +162,7 @@ def test_a_chunk_that_is_cut_does_not_open(chunks: list[Plain], data: st.DataObj
         opened(Opener(key), Sealed(head, body[:size]))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120), st.binary(max_size=ROOM * 2))
 def test_noise_is_refused(head: bytes, body: bytes) -> None:
     with pytest.raises(Refused, match=r"is not sealed|does not open"):
