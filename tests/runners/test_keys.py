@@ -157,7 +157,7 @@ def test_the_keys_of_another_host_are_refused(tmp_path: Path) -> None:
         (lambda text: text + "[", r"a\.toml is no file of keys: TOMLDecodeError"),
         (lambda text: text.replace("version = 1", "version = 2"),
          r"its version is 2, but 1 is known here"),
-        (lambda text: text.replace('host = "a"', "host = 1"), r"TypeError\(.the host's name is no text"),
+        (lambda text: text.replace('host = "a"', "host = 1"), r"the host's name is no text"),
         (lambda text: text.replace("[public]", "[publik]"), r"no file of keys: KeyError\('publ"),
         (lambda text: text + "c = 5\n", r"a\.toml is no file of keys: AttributeError"),
         (lambda text: text + 'c = "short"\n', r"a\.toml: the public key of c is no key"),
