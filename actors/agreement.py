@@ -97,8 +97,9 @@ def unpacked(word: bytes) -> tuple[int, Any]:
     """Return kind and value of a word about keys; raises ValueError when it is none."""
     try:
         version, kind, value = msgpack.unpackb(word)
-    except (TypeError, msgpack.UnpackException) as error:
-        raise ValueError(f"a word about keys is malformed: {error!r}") from error
+    except (TypeError, ValueError, msgpack.UnpackException) as error:
+        # Not what the error holds: that may be a key.
+        raise ValueError(f"a word about keys is malformed: {type(error).__name__}") from None
     if version != VERSION or kind not in (OFFER, ACCEPT, LOST):
         raise ValueError("a word about keys is not one of this wire version")
     fits = len(value) * 8 == KEY_BITS if isinstance(value, bytes) else type(value) is int

@@ -21,7 +21,13 @@ from tether.actors.encryption import Encryption
 from tether.actors.endpoint import is_local
 from tether.actors.keyring import Keyring
 from tether.actors.pump import NOBLOCK, Intake, Outlet
-from tether.actors.refusals import FAILED, Refusals, refused_here, refused_there
+from tether.actors.refusals import (
+    FAILED,
+    FAILED_UNTOLD,
+    Refusals,
+    refused_here,
+    refused_there,
+)
 from tether.actors.speaker import Monitor, Peer, SealedOutlet, Speaker
 from tether.actors.transport import Receiver
 from tether.actors.zap import Authenticator
@@ -79,7 +85,6 @@ class ZeroMQ:
         self.process = process
         self.addresses = dict(addresses)
         self.bound = "", ""
-        self.foreign = 0
         self.refusals = Refusals(process)
         hosts = {} if hosts is None else hosts
         self._encryption = Encryption(encryption, keyring, hosts, everywhere)
@@ -187,9 +192,11 @@ class ZeroMQ:
         self, process: str, outlet: Outlet, address: str, made: Callable[[bool], None]
     ) -> Speaker:
         who = f"{self._encryption.named(process)}, at {address},"
+        guarded = self._encryption.keys(address) is not None
 
         def failed(event: int, value: int) -> None:
-            self.refusals.add(*refused_there(event, value, who))
+            if guarded or event != FAILED_UNTOLD:  # without keys, somebody has just ended
+                self.refusals.add(*refused_there(event, value, who))
 
         return Speaker(outlet, address, made, failed)
 
@@ -211,7 +218,7 @@ class ZeroMQ:
 
     def _refused(self, address: str, event: int, value: int) -> None:
         found = refused_here(event, value, address)
-        if found is not None:
+        if found is not None and (event != FAILED_UNTOLD or self._authenticator is not None):
             self.refusals.add(*found)
 
     def _say(self, process: str, word: bytes) -> None:
@@ -278,8 +285,12 @@ class ZeroMQ:
 
     def _refuse(self, frames: int) -> None:
         """Count a message that has not the shape of any of ours."""
-        self.foreign += 1
-        log.warning("%s: a message of %d frames was refused", self.process, frames)
+        self.refusals.add("foreign", f"a message of {frames} frames was refused")
+
+    @property
+    def foreign(self) -> int:
+        """How many messages came that have not the shape of any of ours."""
+        return self.refusals.count["foreign"]
 
     async def close(self, linger: float) -> None:
         """Give what is queued `linger` seconds to leave, then end; remove our own socket files."""

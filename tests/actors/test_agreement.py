@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgpack
 import pytest
 import zmq
 
 from tests.actors.conftest import until
 from tether.actors.agreement import ACCEPT, LOST, OFFER, Agreement, unpacked
+from tether.actors.frames import VERSION
 from tether.actors.pump import Intake
 from tether.actors.refusals import Refusals
 from tether.actors.sealing import ENVELOPE, epoch_of
 from tether.actors.speaker import SealedOutlet
+
+
+def word(kind: int, value: int) -> bytes:
+    return bytes(msgpack.packb([VERSION, kind, value]))
+
 
 Said = list[tuple[str, bytes]]
 
@@ -148,10 +155,9 @@ async def test_the_loss_of_what_was_sealed_with_an_older_key_changes_nothing(lin
     line.hand_over()
     key = line.outlet.key
 
-    line.right.said.append(("left", b"\x93\x02\x02\x07"))
+    line.right.said.append(("left", word(LOST, 7)))
     line.hand_over()
 
-    assert unpacked(b"\x93\x02\x02\x07") == (LOST, 7)
     assert line.outlet.key == key
 
 
@@ -161,7 +167,7 @@ async def test_who_is_forgotten_is_offered_nothing(line: Line) -> None:
 
     line.left.agreement.forget("right")
     line.left.agreement.repeat("right")
-    line.left.agreement.hear("right", b"\x93\x02\x01\x07")
+    line.left.agreement.hear("right", word(ACCEPT, 7))
 
     assert line.left.said == []
     assert epoch_of(line.outlet.key) == line.outlet.epoch

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import select
+import socket
+import struct
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
@@ -24,6 +29,7 @@ from tests.actors.conftest import (
 )
 from tether.actors import oneway
 from tether.actors.encryption import Encryption
+from tether.actors.frames import VERSION
 from tether.actors.sealing import ENVELOPE
 from tether.actors.zeromq import KEYS, ZeroMQ
 
@@ -301,22 +307,22 @@ async def test_who_is_let_in_after_all_needs_not_be_told() -> None:
 
 def dealer(**options: Any) -> zmq.Socket[bytes]:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
-    socket = context.socket(zmq.DEALER)
-    socket.setsockopt(zmq.LINGER, 0)
+    made = context.socket(zmq.DEALER)
+    made.setsockopt(zmq.LINGER, 0)
     for name, value in options.items():
-        socket.setsockopt(getattr(zmq, name.upper()), value)
-    return socket
+        made.setsockopt(getattr(zmq, name.upper()), value)
+    return made
 
 
 async def test_bulk_lets_nobody_in_from_where_no_key_has_come() -> None:
     right = far("right", keyrings("a", "b")["b"])
     await right.start(Noting())
-    socket = dealer()
-    socket.connect(right.bound[1])
+    client = dealer()
+    client.connect(right.bound[1])
 
     await until(lambda: right.refusals.count["not on the list"])
 
-    socket.close()
+    client.close()
     await right.close(0)
 
 
@@ -326,33 +332,34 @@ async def test_what_a_stranger_sends_to_bulk_costs_a_count(
     center = pair.spawn("center/0", Center)
     assert await center.echo(torch.ones(10)) is not None
     right = network(pair, "right")
-    socket = dealer()
-    socket.connect(right.bound[1])
+    client = dealer()
+    client.connect(right.bound[1])
 
     for parts in ([b"1"], [b"head", b"data"], [ENVELOPE.pack(1, 0) + bytes(30), bytes(100)]):
-        socket.send_multipart(parts)
-    await until(lambda: right.foreign == 1 and right.refusals.count.total() == 2)
+        client.send_multipart(parts)
+    await until(lambda: right.refusals.count.total() == 3)
 
-    assert right.refusals.count == {"unsealed": 1, "unknown key": 1}
+    assert right.refusals.count == {"foreign": 1, "unsealed": 1, "unknown key": 1}
+    assert right.foreign == 1
     assert "right: a chunk was refused: a chunk came that is not sealed" in caplog.text
     assert await center.echo(torch.ones(100_000)) is not None
-    socket.close()
+    client.close()
 
 
 async def test_a_host_speaks_only_for_its_own_processes(caplog: pytest.LogCaptureFixture) -> None:
     keys = keyrings("a", "b", "c")
     right, heard = far("right", keys["b"]), Noting()
     await right.start(heard)
-    socket = dealer(identity=b"left/1")
-    keys["c"].dial(socket, "b")
-    socket.connect(right.bound[0])
-    socket.send(b"as if of the left side")
+    client = dealer(identity=b"left/1")
+    keys["c"].dial(client, "b")
+    client.connect(right.bound[0])
+    client.send(b"as if of the left side")
 
     await until(lambda: right.refusals.count["other host"])
 
     assert "host c speaks for 'left', which does not run there" in caplog.text
     assert heard.frames == []
-    socket.close()
+    client.close()
     await right.close(0)
 
 
@@ -360,11 +367,11 @@ async def test_a_host_speaks_only_for_its_own_processes(caplog: pytest.LogCaptur
     ("word", "told"),
     [
         (b"\xc1", "a word about keys is malformed"),
-        (msgpack.packb([1, 0, b"x" * 32]), "is not one of this wire version"),
-        (msgpack.packb([2, 9, 1]), "is not one of this wire version"),
-        (msgpack.packb([2, 0, b"short"]), "came without a key, or the name of one"),
-        (msgpack.packb([2, 0, 7]), "came without a key, or the name of one"),
-        (msgpack.packb([2, 1, b"x" * 32]), "came without a key, or the name of one"),
+        (msgpack.packb([VERSION - 1, 0, b"x" * 32]), "is not one of this wire version"),
+        (msgpack.packb([VERSION, 9, 1]), "is not one of this wire version"),
+        (msgpack.packb([VERSION, 0, b"short"]), "came without a key, or the name of one"),
+        (msgpack.packb([VERSION, 0, 7]), "came without a key, or the name of one"),
+        (msgpack.packb([VERSION, 1, b"x" * 32]), "came without a key, or the name of one"),
     ],
 )
 async def test_a_word_about_keys_that_is_none_costs_a_count(
@@ -398,11 +405,11 @@ async def test_without_keys_nobody_listens_on_the_network() -> None:
 
 def test_a_process_whose_host_is_unknown_is_not_spoken_to() -> None:
     encryption = Encryption("on", keyrings("a")["a"])
-    socket = dealer()
+    client = dealer()
 
     with pytest.raises(ValueError, match="but nobody has told on which host it runs, and so which"):
-        encryption.dial(socket, "other", "tcp://127.0.0.1:1", bulk=False)
-    socket.close()
+        encryption.dial(client, "other", "tcp://127.0.0.1:1", bulk=False)
+    client.close()
 
 
 def test_files_of_one_host_need_no_keys() -> None:
@@ -490,3 +497,60 @@ async def test_one_whose_address_is_learned_later_is_told_then_that_its_key_is_k
     assert heard.chunks == [(b"head", b"data")]
     await left.close(0)
     await right.close(0)
+
+
+LISTENER = """
+import asyncio, sys, zmq
+from tether.actors.keyring import Keyring
+from tether.actors.zeromq import ZeroMQ
+
+class Deaf:
+    def frame(self, data): ...
+    def chunk(self, header, data): ...
+    def connected(self, process): ...
+
+async def main():
+    public, secret = zmq.curve_keypair()
+    ends = {"right": ("tcp://127.0.0.1:*", "tcp://127.0.0.1:*")}
+    transport = ZeroMQ("right", 1, ends, keyring=Keyring("b", secret, {"b": public}))
+    await transport.start(Deaf())
+    print(*transport.bound, flush=True)
+    sys.stdin.readline()  # the loop stands still, as it does in a long handler
+    while not transport.refusals.count:
+        await asyncio.sleep(0.001)
+    await transport.close(0)
+    print("alive")
+
+asyncio.run(main())
+"""
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+READY = b"\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
+PING = b"\x04PING\x00\x10"
+
+
+def command(body: bytes) -> bytes:
+    return b"\x04" + bytes([len(body)]) + body
+
+
+@pytest.mark.parametrize("line", [0, 1])
+def test_a_stranger_that_pings_and_dies_does_not_abort_the_process(line: int) -> None:
+    """It would abort one that lets it in, as any without keys does: an assertion of ZeroMQ's.
+
+    Messages fill the socket, the stranger is gone, and then the ping is to be answered.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", LISTENER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    port = int(child.stdout.readline().split()[line].rpartition(":")[2])
+
+    with socket.create_connection(("127.0.0.1", port)) as stranger, suppress(OSError):
+        stranger.sendall(GREETING + command(READY))
+        stranger.setblocking(False)
+        flood = (b"\x00\x01x" * 20 + command(PING)) * 1000
+        while select.select([], [stranger], [], 0.3)[1]:  # until nothing more is taken
+            stranger.send(flood)
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    told, _ = child.communicate("go on\n", timeout=20)
+
+    assert (child.returncode, told) == (0, "alive\n")
