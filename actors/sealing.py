@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 from collections import deque
 from hashlib import sha256
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BITS = 256
 TAG = 16
@@ -43,6 +43,8 @@ class Envelope(NamedTuple):
 
 def new_key() -> bytes:
     """Draw a key."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     return AESGCM.generate_key(KEY_BITS)
 
 
@@ -58,11 +60,18 @@ def envelope(head: bytes) -> Envelope:
     return Envelope(*ENVELOPE.unpack_from(head))
 
 
+def cipher(key: bytes) -> AESGCM:
+    """Return what seals and opens with a key; imported late, for one host alone needs none."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
+
+
 class Sealer:
     """Seals the chunks that go out over one connection."""
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+        self._cipher = cipher(key)
         self._epoch = epoch_of(key)
         self._number = 0
 
@@ -81,7 +90,7 @@ class Opener:
     """Opens the chunks that come in over one connection, in their order."""
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+        self._cipher = cipher(key)
         self._next = 0
         self.lost = False
 
@@ -108,6 +117,8 @@ class Opener:
     def _opened(
         self, number: int, head: bytes, body: memoryview, into: memoryview
     ) -> tuple[bytes, memoryview]:
+        from cryptography.exceptions import InvalidTag
+
         size = len(body) - TAG
         try:
             if not 0 <= size <= len(into):
