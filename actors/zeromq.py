@@ -2,6 +2,7 @@
 
 Each process listens on two ROUTER sockets and speaks to each peer through two DEALER sockets, so
 a connection has one direction, and nothing is ever sent through a ROUTER, which may drop silently.
+Between hosts control is encrypted by CURVE, and bulk is sealed chunk by chunk.
 """
 
 from __future__ import annotations
@@ -9,70 +10,61 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
-from tether.actors.pump import Intake, Outlet
+from tether.actors.agreement import Agreement
+from tether.actors.encryption import Encryption
+from tether.actors.endpoint import is_local
+from tether.actors.keyring import Keyring
+from tether.actors.pump import NOBLOCK, Intake, Outlet
+from tether.actors.refusals import (
+    FAILED,
+    FAILED_UNTOLD,
+    Refusals,
+    refused_here,
+    refused_there,
+)
+from tether.actors.speaker import Monitor, Peer, SealedOutlet, Speaker
 from tether.actors.transport import Receiver
+from tether.actors.zap import Authenticator
 
 MAX_FRAME = 16 << 20
 """Bytes beyond which ZeroMQ cuts a peer off: no frame of ours exceeds 8 MiB."""
 CONTROL_HWM = 1000
 BULK_HWM = 4
 """Chunks of 1 MiB that ZeroMQ may hold for a peer: it counts messages, not bytes."""
+KEYS = b"keys"
+"""What a message of control begins with that is about keys, and is no frame."""
 
 log = logging.getLogger("tether")
 
 
-class Speaker:
-    """A socket through which one other process is spoken to, and the monitor of its connection."""
+class BulkIntake(Intake):
+    """Hands on frames in ZeroMQ's own memory."""
 
-    def __init__(
-        self, pump: Outlet, events: zmq.Socket[bytes], renewed: Callable[[], None]
-    ) -> None:
-        self.pump = pump
-        self._renewed = renewed
-        self._connections = 0
-        self._monitor = Intake(events, self._observe)
-
-    def _observe(self, parts: list[bytes]) -> None:
-        """Follow the connection: with a broken one, what was under way may be lost."""
-        event = parse_monitor_message(parts)["event"]
-        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self._connections += 1
-            if self._connections > 1:
-                self._renewed()
-
-    def close(self, linger: float) -> None:
-        """Let go of the socket and its monitor."""
-        if not self.pump.socket.closed:
-            self.pump.socket.disable_monitor()
-        self._monitor.close(0)
-        self.pump.close(linger)
+    def __init__(self, socket: zmq.Socket[bytes], take: Callable[[list[Any]], None]) -> None:
+        super().__init__(socket, take, copy=False)
 
 
-class Peer:
-    """The two sockets to one other process: control never waits behind bulk."""
+class Signed(Intake):
+    """Hands on, before the frames of a message, the host whose key its connection was made with."""
 
-    def __init__(self, control: Speaker, bulk: Speaker) -> None:
-        self.control = control
-        self.bulk = bulk
-
-    @property
-    def queued(self) -> int:
-        """How many messages ZeroMQ has not taken yet."""
-        return len(self.control.pump) + len(self.bulk.pump)
-
-    def close(self, linger: float) -> None:
-        """Close both."""
-        self.control.close(linger)
-        self.bulk.close(linger)
+    def _received(self) -> list[Any]:
+        first = self.socket.recv(NOBLOCK, copy=False)
+        return [first.get("User-Id"), bytes(first.buffer), *super()._received()]
 
 
 class ZeroMQ:
-    """The network of one process: `addresses` gives each process's control and bulk endpoint."""
+    """The network of one process: `addresses` gives each process's control and bulk endpoint.
+
+    Whom an endpoint on TCP belongs to must show the key of its host, as `hosts` says and `keyring`
+    knows it; both may grow. Endpoints that are files of this host need no keys. `encryption` may be
+    "on", "control" (bulk travels openly) or "off"; `everywhere` allows to bind all interfaces.
+    """
 
     resend_after: float | None = None
     """ZeroMQ loses messages only with a connection, and its monitor tells when a new one stands."""
@@ -85,10 +77,17 @@ class ZeroMQ:
         *,
         heartbeat: float = 1.0,
         unreachable: float = 5.0,
+        keyring: Keyring | None = None,
+        hosts: Mapping[str, str] | None = None,
+        encryption: str = "on",
+        everywhere: bool = False,
     ) -> None:
         self.process = process
         self.addresses = dict(addresses)
-        self.foreign = 0
+        self.bound = "", ""
+        self.refusals = Refusals(process)
+        hosts = {} if hosts is None else hosts
+        self._encryption = Encryption(encryption, keyring, hosts, everywhere)
         self._closed = False
         self._identity = f"{process}/{incarnation}".encode()
         self._heartbeat = round(heartbeat * 1000)
@@ -96,41 +95,59 @@ class ZeroMQ:
         self._context = zmq.Context()
         self._peers: dict[str, Peer] = {}
         self._listeners: list[Intake] = []
+        self._monitors: list[Monitor] = []
+        self._authenticator: Authenticator | None = None
+        self._agreement = Agreement(self._say, self._renewed, self.refusals)
         self._receiver: Receiver | None = None
 
     async def start(self, receiver: Receiver) -> None:
-        """Listen on this process's own two endpoints."""
+        """Listen on this process's own two endpoints; `bound` says which they came to be."""
         self._receiver = receiver
         control, bulk = self.addresses[self.process]
-        self._listeners = [
-            Intake(self._listener(control, CONTROL_HWM), self._take_frame),
-            Intake(self._listener(bulk, BULK_HWM), self._take_chunk, copy=False),
+        keys = self._encryption.keys(control)
+        if keys is not None:
+            refused = partial(self.refusals.add, "not on the list")
+            self._authenticator = Authenticator(self._context, keys, refused)
+        if keys is None:
+            self._listen(Intake, control, self._take_frame)
+        else:
+            self._listen(Signed, control, self._take_signed)
+        sealed = self._encryption.seals(bulk)
+        self._listen(BulkIntake, bulk, self._take_sealed if sealed else self._take_chunk)
+        ends = [
+            listener.socket.getsockopt_string(zmq.LAST_ENDPOINT) for listener in self._listeners
         ]
+        self.bound = ends[0], ends[1]
 
-    def _listener(self, address: str, hwm: int) -> zmq.Socket[bytes]:
-        socket = self._socket(zmq.ROUTER, hwm, address)
+    def _listen(self, kind: type[Intake], address: str, take: Callable[[list[Any]], None]) -> None:
+        bulk = kind is BulkIntake
+        socket = self._socket(zmq.ROUTER, address, bulk)
+        self._listeners.append(kind(socket, take))  # from now on it is closed in the end
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        self._encryption.listen(socket, address, bulk=bulk)
+        if not is_local(address):
+            self._monitors.append(Monitor(socket, FAILED, partial(self._refused, address)))
         socket.bind(address)
-        return socket
 
-    def _socket(self, kind: int, hwm: int, address: str) -> zmq.Socket[bytes]:
-        # A beat that is due when a peer has died whose messages fill the socket fails an assertion
-        # of ZeroMQ's, which aborts the process. On one host the kernel tells of deaths anyway.
-        beats = not address.startswith("ipc://")
+    def _socket(self, kind: int, address: str, bulk: bool) -> zmq.Socket[bytes]:
+        # No beats of ZeroMQ's: one that is due, or that is answered, when a peer has died whose
+        # messages fill the socket fails an assertion which aborts the process. TCP looks instead.
         socket = self._context.socket(kind)
+        hwm = BULK_HWM if bulk else CONTROL_HWM
         for option, value in (
             (zmq.LINGER, 0),
             (zmq.SNDHWM, hwm),
             (zmq.RCVHWM, hwm),
             (zmq.MAXMSGSIZE, MAX_FRAME),
-            (zmq.HEARTBEAT_IVL, self._heartbeat if beats else 0),
-            (zmq.HEARTBEAT_TIMEOUT, self._timeout),
-            (zmq.HEARTBEAT_TTL, self._timeout),
             (zmq.HANDSHAKE_IVL, self._timeout),
+            (zmq.CONNECT_TIMEOUT, self._timeout),
+            (zmq.TCP_MAXRT, self._timeout),
             (zmq.RECONNECT_IVL, 20),
             (zmq.RECONNECT_IVL_MAX, 1000),
             (zmq.TCP_KEEPALIVE, 1),
+            (zmq.TCP_KEEPALIVE_IDLE, max(1, self._timeout // 1000)),
+            (zmq.TCP_KEEPALIVE_INTVL, max(1, self._heartbeat // 1000)),
+            (zmq.IPV6, int("[" in address)),
         ):
             socket.setsockopt(option, value)
         return socket
@@ -140,22 +157,74 @@ class ZeroMQ:
         if peer is None:
             control, bulk = self.addresses[process]
             peer = self._peers[process] = Peer(
-                self._speaker(process, control, CONTROL_HWM), self._speaker(process, bulk, BULK_HWM)
+                self._control(process, control), self._bulk(process, bulk)
             )
+            peer.control.connect()
+            if self._encryption.keys(bulk) is None:
+                peer.bulk.connect()  # else it follows control, which comes with a key
         return peer
 
-    def _speaker(self, process: str, address: str, hwm: int) -> Speaker:
-        socket = self._socket(zmq.DEALER, hwm, address)
-        socket.setsockopt(zmq.IDENTITY, self._identity)
+    def _dealer(self, process: str, address: str, *, bulk: bool) -> zmq.Socket[bytes]:
+        socket = self._socket(zmq.DEALER, address, bulk)
         socket.setsockopt(zmq.IMMEDIATE, 1)
-        events = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-        socket.connect(address)
-        return Speaker(Outlet(socket), events, lambda: self._renewed(process))
+        if not bulk or self._encryption.keys(address) is None:
+            socket.setsockopt(zmq.IDENTITY, self._identity)
+        self._encryption.dial(socket, process, address, bulk=bulk)
+        return socket
+
+    def _control(self, process: str, address: str) -> Speaker:
+        outlet = Outlet(self._dealer(process, address, bulk=False))
+        return self._speaker(process, outlet, address, partial(self._control_made, process))
+
+    def _bulk(self, process: str, address: str) -> Speaker:
+        socket = self._dealer(process, address, bulk=True)
+        if not self._encryption.seals(address):
+            return self._speaker(process, Outlet(socket), address, partial(self._made, process))
+        outlet = SealedOutlet(socket)
+
+        def made(first: bool) -> None:
+            self._agreement.begin(process, outlet)
+            self._made(process, first)
+
+        return self._speaker(process, outlet, address, made)
+
+    def _speaker(
+        self, process: str, outlet: Outlet, address: str, made: Callable[[bool], None]
+    ) -> Speaker:
+        who = f"{self._encryption.named(process)}, at {address},"
+        guarded = self._encryption.keys(address) is not None
+
+        def failed(event: int, value: int) -> None:
+            if guarded or event != FAILED_UNTOLD:  # without keys, somebody has just ended
+                self.refusals.add(*refused_there(event, value, who))
+
+        return Speaker(outlet, address, made, failed)
+
+    def _made(self, process: str, first: bool) -> None:
+        """Have sent again what an old connection may have lost."""
+        if not first:
+            log.info("%s: the connection to %s was renewed", self.process, process)
+            self._renewed(process)
+
+    def _control_made(self, process: str, first: bool) -> None:
+        self._agreement.repeat(process)
+        if first:
+            self._peers[process].bulk.connect()
+        self._made(process, first)
 
     def _renewed(self, process: str) -> None:
-        log.info("%s: the connection to %s was renewed", self.process, process)
         if self._receiver is not None:
             self._receiver.connected(process)
+
+    def _refused(self, address: str, event: int, value: int) -> None:
+        found = refused_here(event, value, address)
+        if found is not None and (event != FAILED_UNTOLD or self._authenticator is not None):
+            self.refusals.add(*found)
+
+    def _say(self, process: str, word: bytes) -> None:
+        """Say a word about keys; to one whose address is not known yet, it is said again later."""
+        if not self._closed and process in self.addresses:
+            self._peer(process).control.pump.send(KEYS, word)
 
     def send(self, process: str, frame: bytes) -> None:
         """Queue a frame of control for a process; once closed, nothing is sent any more."""
@@ -172,6 +241,7 @@ class ZeroMQ:
         if addresses is not None:
             self.addresses[process] = addresses
         peer = self._peers.pop(process, None)
+        self._agreement.forget(process)
         if peer is not None:
             peer.close(0)
 
@@ -187,10 +257,40 @@ class ZeroMQ:
             return
         self._receiver.chunk(bytes(parts[1]), parts[2])
 
+    def _take_signed(self, parts: list[Any]) -> None:
+        """Take in what a holder of a key has sent, if it is of a process of that host."""
+        host, identity, *rest = parts
+        process = identity.rpartition(b"/")[0].decode(errors="replace")
+        if self._encryption.hosts.get(process) != host:
+            sentence = f"host {host} speaks for {process!r:.80}, which does not run there"
+            self.refusals.add("other host", sentence)
+        elif len(rest) == 2 and rest[0] == KEYS:
+            self._take_word(process, rest[1])
+        else:
+            self._take_frame([identity, *rest])
+
+    def _take_word(self, process: str, word: bytes) -> None:
+        try:
+            self._agreement.hear(process, word)
+        except ValueError as error:
+            self.refusals.add("word", f"a word of {process} was refused: {error}")
+
+    def _take_sealed(self, parts: list[memoryview]) -> None:
+        if len(parts) != 3 or self._receiver is None:
+            self._refuse(len(parts))
+            return
+        opened = self._agreement.open(bytes(parts[1]), parts[2])
+        if opened is not None:
+            self._receiver.chunk(*opened)
+
     def _refuse(self, frames: int) -> None:
         """Count a message that has not the shape of any of ours."""
-        self.foreign += 1
-        log.warning("%s: a message of %d frames was refused", self.process, frames)
+        self.refusals.add("foreign", f"a message of {frames} frames was refused")
+
+    @property
+    def foreign(self) -> int:
+        """How many messages came that have not the shape of any of ours."""
+        return self.refusals.count["foreign"]
 
     async def close(self, linger: float) -> None:
         """Give what is queued `linger` seconds to leave, then end; remove our own socket files."""
@@ -202,9 +302,13 @@ class ZeroMQ:
         for peer in self._peers.values():
             peer.close(linger)
         self._peers.clear()
+        for monitor in self._monitors:
+            monitor.close()
         for listener in self._listeners:
             listener.close(0)
-        self._context.term()
+        if self._authenticator is not None:
+            self._authenticator.close()
+        self._context.destroy()
         self._remove_files()
 
     def _queued(self) -> bool:

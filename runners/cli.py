@@ -1,4 +1,4 @@
-"""What a user types: `tether check | show | up | simulate | stop | plot`."""
+"""What a user types: `tether check | show | up | simulate | keys | stop | plot`."""
 
 from __future__ import annotations
 
@@ -132,6 +132,24 @@ def simulate(
     if directory is not None or trace is not None:
         raise typer.BadParameter("--run and --trace are for one seed; leave out --seeds")
     return simulate_all(setting, seed, seeds, jobs)
+
+
+@app.command()
+def keys(
+    folder: Annotated[Path, typer.Argument(help="where they are put", metavar="DIR")] = Path(
+        "keys"
+    ),
+    wiring: Annotated[Path | None, typer.Argument(help="a wiring with hosts (TOML)")] = None,
+    hosts: Annotated[
+        str, typer.Option("--hosts", help="the hosts they are for", metavar="A,B")
+    ] = "",
+) -> int:
+    """Make the keys with which the hosts of a run know each other: a file a host."""
+    from tether.runners.keys import hosts_of, write_keys
+
+    for file in write_keys(folder, hosts_of(wiring, hosts)):
+        print(file)
+    return 0
 
 
 @app.command()

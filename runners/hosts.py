@@ -8,11 +8,18 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from tether.actors.encryption import LEVELS
+from tether.actors.endpoint import is_everywhere
 from tether.runners.problems import Problems, Where, listed, nearest
-from tether.runners.spec import RunSpec
+from tether.runners.spec import Plan, RunSpec
 
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]]+):([0-9]{1,5})")
 ORDERED = ("beat", "unreachable", "lost")
+CHOICES = {"encryption": LEVELS, "bind": ("address", "all")}
+OPEN = {
+    "off": "nothing between hosts is encrypted, and who reaches a port may speak for an actor",
+    "control": "tensors travel between hosts unencrypted, and can be read and changed on the way",
+}
 
 
 def read_hosts(raw: Any, problems: Problems) -> dict[str, str]:
@@ -30,6 +37,9 @@ def read_hosts(raw: Any, problems: Problems) -> dict[str, str]:
             problems.add(
                 where.at(name).holds(address), 'this is no address, as "10.0.0.1:5700" is one'
             )
+        elif is_everywhere(found[1].strip("[]")):
+            text = 'this is no address of one host; to listen on all, write bind = "all" in [run]'
+            problems.add(where.at(name).holds(address), text)
         elif address in hosts.values():
             problems.add(where.at(name).holds(address), "another host has this address already")
         hosts[str(name)] = str(address)
@@ -62,6 +72,8 @@ def _fault(key: str, kind: str, value: Any) -> str:
         return "" if value == "cpu" else 'only "cpu" can be asked of all; places are given by `on`'
     if key == "name":
         return "" if isinstance(value, str) and value else "a text is wanted"
+    if key in CHOICES:
+        return "" if value in CHOICES[key] else f"one of {listed(CHOICES[key])} is wanted"
     if key == "seed":
         whole = type(value) is int and 0 <= value < 2**63
         return "" if whole else "a whole number from 0 to 2**63 - 1 is wanted"
@@ -82,3 +94,16 @@ def _check_order(run: RunSpec, where: Where, problems: Problems) -> None:
     if run.drain > run.graceful:
         place = where.at("drain").holds(run.drain)
         problems.add(place, f"draining is part of graceful, which is {run.graceful}")
+
+
+def exposed(plan: Plan) -> list[str]:
+    """Return what a user is warned of at the start: what of a run is open to the network."""
+    if len(plan.hosts) < 2:
+        return []
+    run = plan.run
+    found = []
+    if run.encryption in OPEN:
+        found.append(f'WARNING: encryption = "{run.encryption}": {OPEN[run.encryption]}')
+    if run.bind == "all":
+        found.append('WARNING: bind = "all": every process listens on all interfaces of its host')
+    return found

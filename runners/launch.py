@@ -11,6 +11,7 @@ from pathlib import Path
 from tether.actors.checkpoint import Checkpoints
 from tether.runners.environment import visible_gpus
 from tether.runners.folder import RunFolder
+from tether.runners.hosts import exposed
 from tether.runners.metrics import MetricsFile
 from tether.runners.placement import missing_gpus
 from tether.runners.problems import WiringError
@@ -38,7 +39,7 @@ def launch(
     keep_wiring(folder.path, wiring, sets, plan)
     console = Console()
     console.print(f"{plan.run.name}: run directory {folder.path}", highlight=False, soft_wrap=True)
-    for note in notes:
+    for note in [*exposed(plan), *notes]:
         print(note, file=sys.stderr)
     with Progress(plan.run.name) as progress:
         result = uvloop.run(Up(plan, folder, progress, duration, start).run())

@@ -125,6 +125,18 @@ def test_the_time_an_actor_is_away_is_measured(tmp_path: Path) -> None:
     assert all(value > 0 for values in found.values() for value in values)
 
 
+def test_the_cost_of_encryption_is_measured() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "sealing.py"), "--way", "sealed"]
+    small = ["--job", "W3-4MB", "--scale", "0.02"]
+
+    done = subprocess.run([*command, *small], capture_output=True, text=True, check=True)
+
+    rows = json.loads(done.stdout)
+    ends = ("untouched", "touched", "worker", "center", "processor")
+    assert set(rows) == {f"W3-4MB-{end}" for end in ends}
+    assert all(value > 0 for value in rows.values())
+
+
 def test_the_cost_of_a_checkpoint_is_measured(tmp_path: Path) -> None:
     assert script("checkpoint.py", "--megabytes", "1", "--json", str(tmp_path / "rows.json"))
 

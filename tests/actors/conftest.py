@@ -11,11 +11,13 @@ from random import Random
 from typing import Any, TypeVar
 
 import pytest
+import zmq
 
 from tests.actors.lines import LINES, Line
 from tether.actors.cell import Cell
 from tether.actors.directory import Directory, Place
 from tether.actors.frames import Origin
+from tether.actors.keyring import Keyring
 from tether.actors.message import Body, Kind, Message
 from tether.actors.node import Node
 from tether.actors.packet import Window
@@ -320,3 +322,36 @@ async def lossy_world(seed: int, window: Window | None = None, loss: float = 0.2
 def call(number: int = 1, size: int = 0, kind: Kind = Kind.TELL, **more: Any) -> Message:
     """Return a message of so many bytes of structure."""
     return Message(kind, number, more.pop("method", "tick"), Body(b"x" * size), **more)
+
+
+HOSTS = {"left": "a", "right": "b"}
+"""On which host each side is, where they are on two."""
+
+
+def keyrings(*hosts: str) -> dict[str, Keyring]:
+    """Return new keys of some hosts."""
+    pairs = {host: zmq.curve_keypair() for host in hosts}
+    public = {host: pair[0] for host, pair in pairs.items()}
+    return {host: Keyring(host, pair[1], public) for host, pair in pairs.items()}
+
+
+def far(side: str, keyring: Keyring | None, **more: Any) -> ZeroMQ:
+    """Return the network of a side that others reach by TCP; who is where is not known yet."""
+    addresses = {side: ("tcp://127.0.0.1:*", "tcp://127.0.0.1:*")}
+    return ZeroMQ(side, 1, addresses, keyring=keyring, hosts=HOSTS, **more)
+
+
+def acquaint(*transports: ZeroMQ) -> None:
+    """Tell all where each listens."""
+    for one in transports:
+        for other in transports:
+            one.addresses[other.process] = other.bound
+
+
+async def guarded(**more: Any) -> World:
+    """Return two sides on two hosts, which know each other's keys."""
+    keys = keyrings("a", "b")
+    transports = {side: far(side, keys[HOSTS[side]], **more) for side in SIDES}
+    world = await joined(transports)
+    acquaint(*transports.values())
+    return world

@@ -89,6 +89,7 @@ def faulty_tables() -> Iterator[tuple[dict[str, Any], list[str]]]:
     yield {"worker": {"tau": 1}}, ["wroker.tau=2"]
     yield {"worker": {"tau": 1}}, ["worker.tau.x=2"]
     yield {"center": {"actor": lambda: None}}, []
+    yield {"center": {"actor": "pieces:Center"}, "hosts": {"a": "0.0.0.0:5700"}}, []
 
 
 def test_every_place_that_reports_a_fault_is_reached_by_a_broken_wiring() -> None:
