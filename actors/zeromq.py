@@ -115,22 +115,23 @@ class ZeroMQ:
         return socket
 
     def _socket(self, kind: int, hwm: int, address: str) -> zmq.Socket[bytes]:
-        # A beat that is due when a peer has died whose messages fill the socket fails an assertion
-        # of ZeroMQ's, which aborts the process. On one host the kernel tells of deaths anyway.
-        beats = not address.startswith("ipc://")
+        # No beats of ZeroMQ's: one that is due, or that is answered, when a peer has died whose
+        # messages fill the socket fails an assertion which aborts the process. TCP looks instead.
         socket = self._context.socket(kind)
         for option, value in (
             (zmq.LINGER, 0),
             (zmq.SNDHWM, hwm),
             (zmq.RCVHWM, hwm),
             (zmq.MAXMSGSIZE, MAX_FRAME),
-            (zmq.HEARTBEAT_IVL, self._heartbeat if beats else 0),
-            (zmq.HEARTBEAT_TIMEOUT, self._timeout),
-            (zmq.HEARTBEAT_TTL, self._timeout),
             (zmq.HANDSHAKE_IVL, self._timeout),
+            (zmq.CONNECT_TIMEOUT, self._timeout),
+            (zmq.TCP_MAXRT, self._timeout),
             (zmq.RECONNECT_IVL, 20),
             (zmq.RECONNECT_IVL_MAX, 1000),
             (zmq.TCP_KEEPALIVE, 1),
+            (zmq.TCP_KEEPALIVE_IDLE, max(1, self._timeout // 1000)),
+            (zmq.TCP_KEEPALIVE_INTVL, max(1, self._heartbeat // 1000)),
+            (zmq.IPV6, int("[" in address)),
         ):
             socket.setsockopt(option, value)
         return socket

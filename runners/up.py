@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
 from tether.actors.clock import SystemClock
+from tether.runners.addresses import Addresses
 from tether.runners.audience import Audience
 from tether.runners.conductor import Conductor
 from tether.runners.environment import child_environment
@@ -26,21 +27,21 @@ EXIT = {"finished": 0, "stopped": 0, "failed": 1, "interrupted": 130}
 
 
 def children(
-    plan: Plan, folder: RunFolder, addresses: Mapping[str, tuple[str, str]], run: str
+    plan: Plan, folder: RunFolder, addresses: Addresses, run: str, host: str = ""
 ) -> Callable[[str], Member]:
-    """Return what makes this host's processes by name, not yet started.
+    """Return what makes a host's processes by name, not yet started.
 
     `run` is the token all frames of the run bear.
     """
     base = {
         "plan": plan.to_wire(),
-        "addresses": dict(addresses),
+        "addresses": addresses.to_wire(),
         "run": run,
         "state": str(folder.states.path),
         "checkpoints": str(folder.checkpoints.path),
         "logs": str(folder.logs),
     }
-    processes = plan.processes(plan.home)
+    processes = plan.processes(host or plan.home)
 
     def make(name: str) -> Member:
         specs = processes[name]
@@ -72,7 +73,7 @@ class Up:
             sockets = SocketFolder()
             stack.callback(sockets.remove)
             recorder = Recorder(metrics, self.show, lambda: conductor.t)
-            addresses = sockets.addresses(self.plan.processes(self.plan.home))
+            addresses = Addresses(sockets.addresses(self.plan.processes(self.plan.home)))
             make = children(self.plan, self.folder, addresses, SystemClock().token())
             conductor = Conductor(self.plan, make, recorder, start=self.start)
             conductor.roster.remember = self.folder.remember

@@ -1,0 +1,24 @@
+"""The network of a process, or of an agent: the one place where it is made."""
+
+from __future__ import annotations
+
+from tether.actors.ladder import Ladder
+from tether.actors.transport import Transport
+from tether.actors.zeromq import ZeroMQ
+from tether.runners.addresses import Addresses
+from tether.runners.spec import RunSpec
+
+
+def transport(name: str, incarnation: int, addresses: Addresses, run: RunSpec) -> Transport:
+    """Return what carries frames from and to a process: by files on its host, else by TCP.
+
+    What travels between hosts goes through `far` alone: keys belong there.
+    """
+    times = {"heartbeat": run.beat, "unreachable": run.unreachable}
+    if name not in addresses.far:
+        return ZeroMQ(name, incarnation, addresses.near, **times)
+    far = ZeroMQ(name, incarnation, addresses.far, **times)
+    if name not in addresses.near:
+        return far
+    near = ZeroMQ(name, incarnation, addresses.near, **times)
+    return Ladder(near, far, addresses.far.keys() - addresses.near.keys())
