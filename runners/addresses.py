@@ -11,6 +11,8 @@ from tether.runners.spec import Plan
 Pair = tuple[str, str]
 """The endpoint for control, and that for bulk."""
 
+LAST = 65535
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -67,6 +69,35 @@ def processes(plan: Plan) -> dict[str, Pair]:
         for host, address in plan.hosts.items()
         for index, process in enumerate(plan.processes(host), 1)
     }
+
+
+def overlaps(plan: Plan) -> list[str]:
+    """Return a sentence for each host whose ports do not exist, or are another one's too."""
+    if len(plan.hosts) < 2:
+        return []
+    found, known = [], dict[str, tuple[str, range]]()
+    for host, address in plan.hosts.items():
+        machine, first = split(address)
+        last = last_port(plan, host)
+        where = f"[hosts] {host} = {address!r}: its agent and processes take the ports {first} to"
+        if last > LAST:
+            found.append(f"{where} {last}, but {LAST} is the last there is")
+        for other, (place, taken) in known.items():
+            if place == machine and first <= taken[-1] and taken[0] <= last:
+                found.append(
+                    f"{where} {last}, but {other} on the same machine takes {taken[0]} to "
+                    f"{taken[-1]}"
+                )
+        known[host] = machine, range(first, last + 1)
+    return found
+
+
+def bindable(endpoint: str) -> str:
+    """Return an endpoint to listen on with its machine as a number: a name cannot be bound to."""
+    machine, port = split(endpoint.removeprefix("tcp://"))
+    if machine.startswith("["):
+        return endpoint
+    return f"tcp://{socket.gethostbyname(machine)}:{port}"
 
 
 class Ports:

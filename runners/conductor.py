@@ -170,7 +170,8 @@ class Conductor:
 
     def _processes(self, plan: Plan) -> list[str]:
         outside = [self.outside.name] if self.outside is not None else []
-        return list(dict.fromkeys([*outside, *plan.processes(plan.home)]))
+        everywhere = (name for host in plan.hosts or [""] for name in plan.processes(host))
+        return list(dict.fromkeys([*outside, *everywhere]))
 
     async def launch_first(self, process: str, delay: float = 0.0) -> None:
         """Start a process for the first time, or again if it died before it was ready."""

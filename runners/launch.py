@@ -29,11 +29,14 @@ def launch(
     directory: Path | None,
     resumed: Path | None = None,
 ) -> int:
-    """Run a plan to its end; return the exit code: 0, 1 if somebody failed, 130 interrupted."""
+    """Run a plan to its end, at home; return the exit code.
+
+    It is 0, 1 if somebody failed, or 130 when it was interrupted.
+    """
     import uvloop
     from rich.console import Console
 
-    refuse_what_is_not_here(plan)
+    refuse_missing_gpus(plan, plan.home)
     folder, start, notes = opened(plan, directory, resumed)
     keep_wiring(folder.path, wiring, sets, plan)
     console = Console()
@@ -94,14 +97,19 @@ def seconds_of(folder: RunFolder) -> float:
         return metrics.last_t
 
 
-def refuse_what_is_not_here(plan: Plan) -> None:
-    """Raise WiringError when a plan wants hosts or GPUs this machine cannot give."""
+def refuse_missing_gpus(plan: Plan, host: str) -> None:
+    """Raise WiringError when a plan wants GPUs of a host, which is this machine, that it lacks."""
+    if problems := missing_gpus(plan, len(visible_gpus()), host):
+        raise WiringError(problems)
+
+
+def refuse_hosts(plan: Plan) -> None:
+    """Raise WiringError when a plan is for several hosts, where only one can be had."""
     if len(plan.hosts) > 1:
         names = ", ".join(plan.hosts)
-        raise WiringError([f"[hosts]: {names} are several, but this version runs on one host"])
-    problems = missing_gpus(plan, len(visible_gpus()))
-    if problems:
-        raise WiringError(problems)
+        raise WiringError(
+            [f"[hosts]: {names} are several, but a World runs on one; tether up runs on all"]
+        )
 
 
 def keep_wiring(run: Path, wiring: Path, sets: Sequence[str], plan: Plan) -> None:

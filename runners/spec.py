@@ -80,7 +80,8 @@ class RunSpec:
     `messages` and `bytes` bound what one actor may have under way to another. A host or process is
     reported as unreachable or hung after that much silence and given up when `lost`; `graceful` is
     the time to end in, of which mailboxes get `drain`. A checkpoint is taken every `checkpoint`
-    (0: never); an event loop held for longer than `stall` is reported.
+    (0: never); an event loop held for longer than `stall` is reported. A host whose agent is not
+    there is waited for during `wait`.
     """
 
     name: str
@@ -96,6 +97,7 @@ class RunSpec:
     drain: float = 2.0
     checkpoint: float = 10.0
     stall: float = 1.0
+    wait: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tether.actors.ladder import Ladder
 from tether.actors.transport import Transport
 from tether.actors.zeromq import ZeroMQ
-from tether.runners.addresses import Addresses
+from tether.runners.addresses import Addresses, bindable
 from tether.runners.spec import RunSpec
 
 
@@ -17,7 +17,8 @@ def transport(name: str, incarnation: int, addresses: Addresses, run: RunSpec) -
     times = {"heartbeat": run.beat, "unreachable": run.unreachable}
     if name not in addresses.far:
         return ZeroMQ(name, incarnation, addresses.near, **times)
-    far = ZeroMQ(name, incarnation, addresses.far, **times)
+    control, bulk = map(bindable, addresses.far[name])
+    far = ZeroMQ(name, incarnation, {**addresses.far, name: (control, bulk)}, **times)
     if name not in addresses.near:
         return far
     near = ZeroMQ(name, incarnation, addresses.near, **times)

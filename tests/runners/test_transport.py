@@ -15,10 +15,12 @@ from tether.runners.spec import RunSpec
 from tether.runners.transport import transport
 
 HERE: Mapping[str, Pair] = {
-    "me": ("ipc:///nowhere/c", "ipc:///nowhere/b"),
-    "you": ("ipc:///nowhere/d", "ipc:///nowhere/e"),
+    "me": ("ipc:///c", "ipc:///b"),
+    "you": ("ipc:///d", "ipc:///e"),
 }
-THERE: Mapping[str, Pair] = dict.fromkeys(("me", "you", "they"), ("tcp://h:1", "tcp://h:2"))
+THERE: Mapping[str, Pair] = dict.fromkeys(
+    ("me", "you", "they"), ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2")
+)
 
 
 async def test_on_one_host_all_go_by_files() -> None:
