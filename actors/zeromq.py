@@ -102,16 +102,19 @@ class ZeroMQ:
         """Listen on this process's own two endpoints."""
         self._receiver = receiver
         control, bulk = self.addresses[self.process]
-        self._listeners = [
-            Intake(self._listener(control, CONTROL_HWM), self._take_frame),
-            Intake(self._listener(bulk, BULK_HWM), self._take_chunk, copy=False),
-        ]
+        listeners = self._listeners  # one by one: what cannot be bound to leaves the other one here
+        listeners.append(Intake(self._listener(control, CONTROL_HWM), self._take_frame))
+        listeners.append(Intake(self._listener(bulk, BULK_HWM), self._take_chunk, copy=False))
 
     def _listener(self, address: str, hwm: int) -> zmq.Socket[bytes]:
         socket = self._socket(zmq.ROUTER, hwm, address)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        socket.bind(address)
+        try:
+            socket.bind(address)
+        except zmq.ZMQError:
+            socket.close()
+            raise
         return socket
 
     def _socket(self, kind: int, hwm: int, address: str) -> zmq.Socket[bytes]:

@@ -76,6 +76,8 @@ class Distant:
             self._rows, self.box.incomplete = rows, incomplete
         if word == "died":
             self._end()
+        if word == "ready":  # a sign of life, though its host were not heard of again
+            self.box.process_beat = self.box.loop_beat = self.host.home.clock.now()
         if self._hear is not None:
             self._hear(self, word, *self._in_our_time(word, details))
 
