@@ -92,6 +92,9 @@ def up(
     host: Annotated[
         str, typer.Option(help="which of [hosts] this machine is", metavar="NAME")
     ] = "",
+    ssh: Annotated[
+        bool, typer.Option("--ssh", help="be home, and start the agents of all other hosts by ssh")
+    ] = False,
     attached: Annotated[
         bool, typer.Option("--attached", help="not at home: end when the standard input does")
     ] = False,
@@ -103,10 +106,12 @@ def up(
 
     seconds = parsed_duration(duration) if duration else None
     plan = planned(wiring, sets)
-    here = whereabouts(plan, host)
+    here = whereabouts(plan, (host or plan.home) if ssh else host)
+    if ssh and here != plan.home:
+        raise typer.BadParameter(f"--ssh is for home, which is {plan.home}, but this is {here}")
     if here != plan.home:
         return take_part(plan, here, resume or directory, attached=attached)
-    return launch(wiring, plan, sets, seconds, directory, resume)
+    return launch(wiring, plan, sets, seconds, directory, resume, ssh=ssh)
 
 
 @app.command()

@@ -92,6 +92,12 @@ class Home:
             raise WiringError(self.refused)
         return not self.conductor.over.is_set()
 
+    def abandoned(self, name: str, why: str) -> None:
+        """Hear from what has started an agent that it has ended: this matters only at the start."""
+        if name in self._missing() and self.conductor.began is None:
+            self.refused.append(f"[hosts]: {why} before its agent called")
+            self.conductor.changed()
+
     def _missing(self) -> list[str]:
         """Return the hosts that have actors, but no agent."""
         wanted = {spec.host for spec in self.plan}

@@ -18,7 +18,8 @@ from tether.runners.progress import Progress
 from tether.runners.result import Start
 from tether.runners.resume import adopt, common_round, drop_newer
 from tether.runners.spec import Plan
-from tether.runners.up import EXIT, Up
+from tether.runners.ssh import Ssh
+from tether.runners.up import EXIT, Up, told
 
 
 def launch(
@@ -28,6 +29,8 @@ def launch(
     duration: float | None,
     directory: Path | None,
     resumed: Path | None = None,
+    *,
+    ssh: bool = False,
 ) -> int:
     """Run a plan to its end, at home; return the exit code.
 
@@ -44,12 +47,21 @@ def launch(
     for note in notes:
         print(note, file=sys.stderr)
     with Progress(plan.run.name) as progress:
-        result = uvloop.run(Up(plan, folder, progress, duration, start).run())
+        others = Ssh(plan, wiring, options(sets, directory, resumed), told) if ssh else None
+        result = uvloop.run(Up(plan, folder, progress, duration, start, others).run())
     if result.outcome != "interrupted":
         finish(folder.path, console)
     for text in filter(None, [result.reason, *result.problems]):
         print(text, file=sys.stderr)
     return EXIT[result.outcome]
+
+
+def options(sets: Sequence[str], directory: Path | None, resumed: Path | None) -> list[str]:
+    """Return the options with which the agents of the other hosts are started too."""
+    found = [option for text in sets for option in ("--set", text)]
+    if directory or resumed:
+        found += ["--run", str(directory or resumed)]
+    return found
 
 
 def opened(

@@ -91,6 +91,7 @@ class Outpost:
         self._trunk: Trunk | None = None
         self._unheard = False
         self._asked = False
+        self._leaving = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> int:
@@ -122,7 +123,9 @@ class Outpost:
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if error is not None and self._leaving:
+            self._finish(LEFT)
+        elif error is not None:
             self.leave(f"its agent failed: {type(error).__name__}: {error}")
 
     def _hello(self) -> None:
@@ -270,9 +273,9 @@ class Outpost:
 
     def leave(self, why: str) -> None:
         """End this host's part in the run, and tell home why."""
-        if self.code.done():
-            return
-        self._beside(self._leave(why))
+        if not self.code.done() and not self._leaving:
+            self._leaving = True
+            self._beside(self._leave(why))
 
     async def _leave(self, why: str) -> None:
         await self._end_all()

@@ -23,6 +23,7 @@ from tether.runners.recorder import Recorder
 from tether.runners.result import Result, Start
 from tether.runners.sockets import SocketFolder
 from tether.runners.spec import Plan
+from tether.runners.ssh import Ssh
 from tether.runners.summary import ActorRecord, summarise
 
 EXIT = {"finished": 0, "stopped": 0, "failed": 1, "interrupted": 130}
@@ -62,6 +63,7 @@ class Up:
     show: Audience
     duration: float | None = None
     start: Start = field(default_factory=Start)
+    ssh: Ssh | None = None
 
     async def run(self) -> Result:
         """Run it; whatever happens, no process and no socket file is left."""
@@ -81,7 +83,7 @@ class Up:
             make = home.members(children(plan, self.folder, addresses, run))
             conductor = Conductor(plan, make, recorder, start=self.start)
             conductor.roster.remember = self.folder.remember
-            result = await over_all_hosts(conductor, home, self.duration)
+            result = await over_all_hosts(conductor, home, self.duration, self.ssh)
             self._keep(result, recorder)
         return result
 
@@ -111,19 +113,26 @@ class Up:
 
 
 def told(sentence: str) -> None:
-    """Tell the user of a run something."""
-    print(sentence, file=sys.stderr, flush=True)
+    """Tell the user of a run something; a terminal that is gone is no reason to fail."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
 
 
-async def over_all_hosts(conductor: Conductor, home: Home, duration: float | None) -> Result:
+async def over_all_hosts(
+    conductor: Conductor, home: Home, duration: float | None, ssh: Ssh | None = None
+) -> Result:
     """Conduct a run to its end on all hosts; the others learn of the end on any way out."""
     await home.open(conductor)
     try:
+        if ssh is not None:
+            await ssh.submit(home.abandoned)
         result = await conducted(conductor, duration, home.gather)
         await home.dismiss(EXIT[result.outcome])
         return result
     finally:
         await home.close(EXIT[conductor.result.outcome])
+        if ssh is not None:
+            await ssh.cancel()
 
 
 async def everybody_is_here() -> bool:
