@@ -7,8 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tether.runners.addresses import Addresses, Ports, agents, last_port, ports, processes, split
+from tether.runners.addresses import (
+    Addresses,
+    Ports,
+    agents,
+    bindable,
+    last_port,
+    ports,
+    processes,
+    split,
+)
 from tether.runners.linker import link
+from tether.runners.problems import WiringError
 from tether.runners.spec import Plan
 
 
@@ -67,3 +77,29 @@ def test_free_ports_are_kept_for_who_is_to_listen_there() -> None:
     held.release()
 
     assert len(set(endpoints)) == 4
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (
+            "10.0.0.1:5705",
+            "5705 to 5710, but a on the same machine takes 5700 to 5707",
+        ),
+        (
+            "10.0.0.2:65533",
+            "65533 to 65538, but 65535 is the last there is",
+        ),
+    ],
+)
+def test_ports_that_cannot_be_had_are_a_fault_of_the_wiring(other: str, sentence: str) -> None:
+    with pytest.raises(WiringError) as caught:
+        planned(a="10.0.0.1:5700", b=other)
+
+    start = f"[hosts] b = '{other}': its agent and processes take the ports "
+    assert caught.value.problems == (start + sentence,)
+
+
+def test_a_name_is_listened_on_by_its_number() -> None:
+    assert bindable("tcp://localhost:5700") == "tcp://127.0.0.1:5700"
+    assert bindable("tcp://[fe80::1]:5700") == "tcp://[fe80::1]:5700"

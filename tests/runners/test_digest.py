@@ -95,7 +95,7 @@ def test_every_module_that_is_named_counts() -> None:
 def test_the_file_of_a_module_is_named_from_the_folder_of_modules_on(tmp_path: Path) -> None:
     for name in ("packed/__init__.py", "packed/nets.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(TASK)
+        (tmp_path / name).write_text(TASK + RUN)
     tables = {
         "one": {"actor": "packed:Actor", "tau": 1},
         "other": {"actor": "packed.nets:Actor", "tau": 1},
