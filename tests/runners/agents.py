@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.runners.scripted import ENDLESS, Answers, Scripted, Watching
 from tests.runners.worlds import HOSTED, plan
+from tether.actors.clock import SystemClock
 from tether.actors.transport import Receiver
 from tether.runners.conductor import Conductor
 from tether.runners.folder import RunFolder
@@ -84,6 +86,13 @@ TIMES: Mapping[str, Any] = {
 }  # fmt: skip
 
 
+class LoopClock(SystemClock):
+    """The clock of the running loop, which may be virtual."""
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
 class Party:
     """A run over two hosts in one loop: agents in memory, and processes that say what they like."""
 
@@ -111,13 +120,17 @@ class Party:
         """Return home, with a conductor of its own."""
         folder = RunFolder(self.folder / "home")
         folder.logs.mkdir(parents=True, exist_ok=True)
-        home = Home(self.plan, folder, "run", start or Start(), self.said.append)
-        self.conductor = Conductor(self.plan, home.members(self._make), Watching())
+        home = Home(self.plan, folder, "run", start or Start(), self.said.append, LoopClock())
+        self.conductor = Conductor(
+            self.plan, home.members(self._make), Watching(), clock=LoopClock()
+        )
         return home
 
     def outpost(self, plan: Plan | None = None) -> Outpost:
         """Return an agent of the other host."""
-        return Outpost(plan or self.plan, "right", self.folder / "there", self.said.append)
+        return Outpost(
+            plan or self.plan, "right", self.folder / "there", self.said.append, LoopClock()
+        )
 
     async def begin(self) -> tuple[Outpost, asyncio.Task[int]]:
         """Have both hosts in a run that goes on."""
@@ -134,3 +147,12 @@ class Party:
         await self.conductor.close()
         await self.home.dismiss(code)
         await self.home.close(code)
+
+
+Play = Callable[..., Party]
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Make a run over two hosts, with other times than the usual ones if they are given."""
+    return partial(Party, tmp_path, monkeypatch)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tests.runners.agents import Party, until
+from tests.runners.agents import Play, play, until
+from tests.runners.worlds import virtual
 from tether.runners.distant import Distant
 from tether.runners.exchange import Packet
 from tether.runners.problems import WiringError
 
-
-@pytest.fixture
-async def party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Party:
-    return Party(tmp_path, monkeypatch)
+__all__ = ["play"]
 
 
-async def test_processes_of_other_hosts_are_made_there(party: Party) -> None:
+@virtual
+async def test_processes_of_other_hosts_are_made_there(play: Play) -> None:
+    party = play()
     _, running = await party.begin()
 
     kinds = {name: isinstance(m, Distant) for name, m in party.conductor.roster.members.items()}
@@ -31,10 +30,11 @@ async def test_processes_of_other_hosts_are_made_there(party: Party) -> None:
     assert "host right is here" in party.said
 
 
+@virtual
 async def test_who_is_awaited_is_named_and_given_up_in_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    party = Party(tmp_path, monkeypatch, wait=0.05)
+    party = play(wait=0.05)
     await party.home.open(party.conductor)
     wanted = r"\[hosts\]: within 0.05 s nothing was heard of host right \(tether up … --host right"
 
@@ -45,12 +45,14 @@ async def test_who_is_awaited_is_named_and_given_up_in_time(
     await party.home.close(2)
 
 
-async def test_a_host_with_other_sources_ends_what_had_not_begun(party: Party) -> None:
+@virtual
+async def test_a_host_with_other_sources_ends_what_had_not_begun(play: Play) -> None:
+    party = play()
     other = replace(party.plan, digests={**party.plan.digests, "the wiring": "0" * 64})
     running = asyncio.ensure_future(party.outpost(other).run())
     await party.home.open(party.conductor)
 
-    with pytest.raises(WiringError, match="the wiring is .* on host left, but 000000000000 on"):
+    with pytest.raises(WiringError, match=r"the wiring is .* on host left, but 000000000000 on"):
         await party.home.gather()
 
     assert await running == 2
@@ -59,7 +61,9 @@ async def test_a_host_with_other_sources_ends_what_had_not_begun(party: Party) -
     await party.home.close(2)
 
 
-async def test_a_run_that_is_over_is_not_waited_for(party: Party) -> None:
+@virtual
+async def test_a_run_that_is_over_is_not_waited_for(play: Play) -> None:
+    party = play()
     await party.home.open(party.conductor)
     gathering = asyncio.ensure_future(party.home.gather())
 
@@ -69,7 +73,9 @@ async def test_a_run_that_is_over_is_not_waited_for(party: Party) -> None:
     await party.home.close(130)
 
 
-async def test_what_has_started_an_agent_in_vain_is_told(party: Party) -> None:
+@virtual
+async def test_what_has_started_an_agent_in_vain_is_told(play: Play) -> None:
+    party = play()
     await party.home.open(party.conductor)
     party.home.abandoned("right", "ssh to host right has ended with code 255")
 
@@ -79,7 +85,9 @@ async def test_what_has_started_an_agent_in_vain_is_told(party: Party) -> None:
     await party.home.close(2)
 
 
-async def test_a_silent_host_is_lost_and_taken_back_with_its_next_agent(party: Party) -> None:
+@virtual
+async def test_a_silent_host_is_lost_and_taken_back_with_its_next_agent(play: Play) -> None:
+    party = play()
     _, running = await party.begin()
 
     party.wire.cut = True
@@ -98,7 +106,9 @@ async def test_a_silent_host_is_lost_and_taken_back_with_its_next_agent(party: P
     assert await again == 0
 
 
-async def test_the_agent_ends_all_it_has_before_home_takes_it_for_dead(party: Party) -> None:
+@virtual
+async def test_the_agent_ends_all_it_has_before_home_takes_it_for_dead(play: Play) -> None:
+    party = play()
     _, running = await party.begin()
 
     party.wire.cut = True
@@ -113,7 +123,9 @@ async def test_the_agent_ends_all_it_has_before_home_takes_it_for_dead(party: Pa
     await party.end()
 
 
-async def test_a_short_cut_loses_nothing(party: Party) -> None:
+@virtual
+async def test_a_short_cut_loses_nothing(play: Play) -> None:
+    party = play()
     outpost, running = await party.begin()
 
     party.wire.cut = True
@@ -127,11 +139,12 @@ async def test_a_short_cut_loses_nothing(party: Party) -> None:
     assert await running == 0
 
 
+@virtual
 async def test_a_host_of_which_nothing_is_heard_at_the_end_is_not_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tether.runners.distant.MARGIN", 0.05)
-    party = Party(tmp_path, monkeypatch)
+    party = play()
     _, running = await party.begin()
 
     party.wire.cut = True
@@ -142,7 +155,9 @@ async def test_a_host_of_which_nothing_is_heard_at_the_end_is_not_waited_for(
     assert await running == 1
 
 
-async def test_a_host_that_is_in_no_table_is_told_of(party: Party) -> None:
+@virtual
+async def test_a_host_that_is_in_no_table_is_told_of(play: Play) -> None:
+    party = play()
     await party.home.open(party.conductor)
 
     party.home._take(Packet("middle", "s", "", "hello", {}))
@@ -151,11 +166,13 @@ async def test_a_host_that_is_in_no_table_is_told_of(party: Party) -> None:
     await party.home.close(0)
 
 
-async def test_what_cannot_be_kept_of_a_host_fails_the_run(party: Party) -> None:
+@virtual
+async def test_what_cannot_be_kept_of_a_host_fails_the_run(play: Play) -> None:
+    party = play()
     outpost, running = await party.begin()
 
     outpost._put("file", "logs", "adder-0.log", 0, 7, True)
-    await until(lambda: party.conductor.over.is_set())
+    await until(party.conductor.over.is_set)
     await party.end()
 
     assert party.conductor.result.reason.startswith("what host right said could not be kept: Type")

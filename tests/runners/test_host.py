@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.runners.agents import Party, until
+from tests.runners.agents import Play, play, until
+from tests.runners.worlds import virtual
+
+__all__ = ["play"]
 
 
+@virtual
 async def test_actors_are_given_up_when_their_host_has_no_agent_for_too_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    party = Party(tmp_path, monkeypatch, wait=0.3)
+    party = play(wait=0.3)
     _, running = await party.begin()
 
     party.home.lose(party.home.hosts["right"], "the test says so")
@@ -27,10 +29,11 @@ async def test_actors_are_given_up_when_their_host_has_no_agent_for_too_long(
     )
 
 
+@virtual
 async def test_words_about_an_earlier_start_of_a_process_are_not_heard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    party = Party(tmp_path, monkeypatch)
+    party = play()
     _, running = await party.begin()
     host = party.home.hosts["right"]
 
@@ -43,10 +46,11 @@ async def test_words_about_an_earlier_start_of_a_process_are_not_heard(
     await running
 
 
+@virtual
 async def test_a_host_that_leaves_is_lost_at_once_with_its_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    party = Party(tmp_path, monkeypatch)
+    party = play()
     _, running = await party.begin()
 
     party.home.hosts["right"].take("left", "its agent was ended by SIGTERM")

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.runners.agents import Party, until
+from tests.runners.agents import Play, play, until
+from tests.runners.worlds import virtual
 from tether.actors.checkpoint import About, Checkpoints
 from tether.runners.folder import StateFolder
 from tether.runners.outpost import watch_input
 from tether.runners.result import Start
 
-
-@pytest.fixture
-async def party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Party:
-    return Party(tmp_path, monkeypatch)
+__all__ = ["play"]
 
 
-async def test_final_states_and_logs_go_home_at_the_end(party: Party, tmp_path: Path) -> None:
+@virtual
+async def test_final_states_and_logs_go_home_at_the_end(play: Play, tmp_path: Path) -> None:
+    party = play()
     _, running = await party.begin()
     StateFolder(tmp_path / "there" / "state").write("adder-0.safetensors", [b"state"])
     (tmp_path / "there" / "logs" / "adder-0.log").write_text("said\n")
@@ -34,7 +34,9 @@ async def test_final_states_and_logs_go_home_at_the_end(party: Party, tmp_path: 
     assert (tmp_path / "home" / "logs" / "adder-0.log").read_text() == "said\n"
 
 
-async def test_while_home_is_silent_its_actors_are_told_to_be_unreachable(party: Party) -> None:
+@virtual
+async def test_while_home_is_silent_its_actors_are_told_to_be_unreachable(play: Play) -> None:
+    party = play()
     _, running = await party.begin()
     news = party.made["adder-0"].news
 
@@ -52,7 +54,9 @@ async def test_while_home_is_silent_its_actors_are_told_to_be_unreachable(party:
     await running
 
 
-async def test_an_agent_that_home_does_not_know_ends(party: Party) -> None:
+@virtual
+async def test_an_agent_that_home_does_not_know_ends(play: Play) -> None:
+    party = play()
     _, running = await party.begin()
 
     party.home.hosts["right"].trunk = None
@@ -63,7 +67,9 @@ async def test_an_agent_that_home_does_not_know_ends(party: Party) -> None:
     await party.end()
 
 
-async def test_an_agent_does_not_obey_another_start_of_home(party: Party) -> None:
+@virtual
+async def test_an_agent_does_not_obey_another_start_of_home(play: Play) -> None:
+    party = play()
     outpost, running = await party.begin()
     exchange = party.home._exchange
     assert exchange is not None
@@ -76,7 +82,9 @@ async def test_an_agent_does_not_obey_another_start_of_home(party: Party) -> Non
     await party.end()
 
 
-async def test_a_second_signal_does_not_wait_for_home(party: Party) -> None:
+@virtual
+async def test_a_second_signal_does_not_wait_for_home(play: Play) -> None:
+    party = play()
     outpost, running = await party.begin()
 
     outpost.signalled(signal.SIGTERM)
@@ -90,7 +98,9 @@ async def test_a_second_signal_does_not_wait_for_home(party: Party) -> None:
     await party.end()
 
 
-async def test_a_signal_before_home_has_answered_ends_the_agent(party: Party) -> None:
+@virtual
+async def test_a_signal_before_home_has_answered_ends_the_agent(play: Play) -> None:
+    party = play()
     outpost = party.outpost()
     running = asyncio.ensure_future(outpost.run())
     await asyncio.sleep(0)
@@ -100,7 +110,9 @@ async def test_a_signal_before_home_has_answered_ends_the_agent(party: Party) ->
     assert await running == 1
 
 
-async def test_an_agent_that_fails_tells_home_why_and_ends_all_it_has(party: Party) -> None:
+@virtual
+async def test_an_agent_that_fails_tells_home_why_and_ends_all_it_has(play: Play) -> None:
+    party = play()
     outpost, running = await party.begin()
 
     async def fail() -> None:
@@ -116,9 +128,11 @@ async def test_an_agent_that_fails_tells_home_why_and_ends_all_it_has(party: Par
     await party.end()
 
 
+@virtual
 async def test_a_host_without_the_checkpoints_wanted_does_not_take_part(
-    party: Party, tmp_path: Path
+    play: Play, tmp_path: Path
 ) -> None:
+    party = play()
     there = Checkpoints(StateFolder(tmp_path / "there" / "checkpoints"))
     there.write(About("adder/0", "x:Adder", 1, 3), {"t": 1})
     home = party.home = party.new_home(Start(restore={"adder/1": [3]}))
