@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class Agent:
         *arguments: str,
         env: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
+        inside: Sequence[str] = (),
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="a-"))
         self.temporary = self.folder / "t"
@@ -57,6 +58,7 @@ class Agent:
         self.run = self.folder / "run"
         self.said = self.folder / "said"
         ours = {MARK: str(self.folder), "TMPDIR": str(self.temporary), "PYTHONPATH": str(HERE)}
+        self._inside = inside
         self._env = {**os.environ, **ours, **(env or {})}
         for name, text in {"wiring.toml": wiring, **(files or {})}.items():
             (self.folder / name).write_text(text)
@@ -76,7 +78,8 @@ class Agent:
         self.process = self._started("--resume", str(self.run), *arguments)
 
     def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tether.runners", "up", str(self.folder / "wiring.toml")]
+        wiring = str(self.folder / "wiring.toml")
+        command = [*self._inside, sys.executable, "-m", "tether.runners", "up", wiring]
         with self.said.open("wb") as said:
             return subprocess.Popen(
                 [*command, *arguments],
