@@ -45,6 +45,7 @@ class Conductor:
         self.over = asyncio.Event()
         self.began: float | None = None
         self.ending = False
+        self.killed = False
         self.said: dict[str, set[str]] = {}
         self.quiet: dict[str, bool] = {}
         self.leftovers: list[Member] = []
@@ -83,7 +84,7 @@ class Conductor:
 
     def kill(self) -> None:
         """End every process at once."""
-        self.ending = True
+        self.ending = self.killed = True
         for member in self.roster.living():
             member.kill()
 

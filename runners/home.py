@@ -193,11 +193,14 @@ class Home:
         self.conductor.changed()
 
     async def dismiss(self, code: int) -> None:
-        """Tell all agents that the run has ended, and take in what their actors have left."""
+        """Tell all agents that the run has ended, and take in what their actors have left.
+
+        Who cannot wait for that kills the run: then the others end all the same.
+        """
         for host in self._there():
             assert host.trunk is not None
             host.trunk.put("bye", code)
-        while waited := [host for host in self._there() if not host.done]:
+        while (waited := self._undone()) and not self.conductor.killed:
             await asyncio.sleep(min(0.05, self.plan.run.beat))
             for host in waited:
                 if host.silent > self.plan.run.unreachable:
@@ -205,6 +208,9 @@ class Home:
                         f"host {host.name} was not there at the end: what its actors left is there"
                     )
                     self.lose(host, "it was not there at the end")
+
+    def _undone(self) -> list[Host]:
+        return [host for host in self._there() if not host.done]
 
     def _there(self) -> list[Host]:
         return [host for host in self.hosts.values() if host.trunk is not None]

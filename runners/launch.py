@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tether.actors.checkpoint import Checkpoints
+from tether.runners.check import memory
+from tether.runners.edges import overcommitted
 from tether.runners.environment import visible_gpus
 from tether.runners.folder import RunFolder
 from tether.runners.metrics import MetricsFile
@@ -39,7 +41,7 @@ def launch(
     import uvloop
     from rich.console import Console
 
-    refuse_missing_gpus(plan, plan.home)
+    refuse_what_is_not_here(plan, plan.home)
     folder, start, notes = opened(plan, directory, resumed)
     keep_wiring(folder.path, wiring, sets, plan)
     console = Console()
@@ -109,9 +111,10 @@ def seconds_of(folder: RunFolder) -> float:
         return metrics.last_t
 
 
-def refuse_missing_gpus(plan: Plan, host: str) -> None:
-    """Raise WiringError when a plan wants GPUs of a host, which is this machine, that it lacks."""
-    if problems := missing_gpus(plan, len(visible_gpus()), host):
+def refuse_what_is_not_here(plan: Plan, host: str) -> None:
+    """Raise WiringError when a plan wants GPUs or memory of this machine, a host, that it lacks."""
+    problems = missing_gpus(plan, len(visible_gpus()), host)
+    if problems := problems + overcommitted(plan, memory(), host):
         raise WiringError(problems)
 
 

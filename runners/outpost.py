@@ -18,7 +18,7 @@ from tether.runners.crew import Crew
 from tether.runners.exchange import Exchange, Packet, Trunk
 from tether.runners.folder import RunFolder
 from tether.runners.hello import hello
-from tether.runners.launch import refuse_missing_gpus
+from tether.runners.launch import refuse_what_is_not_here
 from tether.runners.parcel import pieces
 from tether.runners.resume import prepared
 from tether.runners.sockets import SocketFolder
@@ -39,7 +39,7 @@ def take_part(plan: Plan, host: str, path: Path | None, *, attached: bool) -> in
     """
     import uvloop
 
-    refuse_missing_gpus(plan, host)
+    refuse_what_is_not_here(plan, host)
 
     async def whole() -> int:
         outpost = Outpost(plan, host, path, told)

@@ -27,6 +27,8 @@ from tether.runners.ssh import Ssh
 from tether.runners.summary import ActorRecord, summarise
 
 EXIT = {"finished": 0, "stopped": 0, "failed": 1, "interrupted": 130}
+WRONG = 2
+"""The exit code of all hosts where nothing was started."""
 
 
 def children(
@@ -123,14 +125,16 @@ async def over_all_hosts(
 ) -> Result:
     """Conduct a run to its end on all hosts; the others learn of the end on any way out."""
     await home.open(conductor)
+    code = WRONG
     try:
         if ssh is not None:
             await ssh.submit(home.abandoned)
         result = await conducted(conductor, duration, home.gather)
-        await home.dismiss(EXIT[result.outcome])
+        code = EXIT[result.outcome]
+        await home.dismiss(code)
         return result
     finally:
-        await home.close(EXIT[conductor.result.outcome])
+        await home.close(code)
         if ssh is not None:
             await ssh.cancel()
 

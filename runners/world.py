@@ -15,7 +15,7 @@ from tether.runners.addresses import Addresses, Ports
 from tether.runners.conductor import Conductor
 from tether.runners.faults import read_faults
 from tether.runners.folder import RunFolder
-from tether.runners.launch import refuse_hosts, refuse_missing_gpus
+from tether.runners.launch import refuse_hosts, refuse_what_is_not_here
 from tether.runners.linker import link
 from tether.runners.members import Here
 from tether.runners.network_file import Tables, read_network, tables_of
@@ -193,7 +193,7 @@ class World:
 
     def _processes(self) -> Conductor:
         refuse_hosts(self.plan)
-        refuse_missing_gpus(self.plan, self.plan.home)
+        refuse_what_is_not_here(self.plan, self.plan.home)
         self._sockets = SocketFolder()
         addresses = self._addresses(self._sockets)
         run = SystemClock().token()

@@ -64,18 +64,18 @@ def test_an_agent_calls_until_its_home_is_there(up: Start) -> None:
 
 
 def test_a_host_that_does_not_come_in_time_is_named_and_nothing_is_started(up: Start) -> None:
-    short = TIMES.replace("wait = 20", "wait = 1")
+    short = TIMES.replace("wait = 20", "wait = 5")
     wiring = hosts("a", "b", "c", times=short) + CENTER + workers("b", "c")
-    home, other = at(up, wiring, "a"), at(up, wiring, "c")
+    other = at(up, wiring, "c")
+    other.until_told("host c calls home a")
+    home = at(up, wiring, "a")
 
     assert home.end() == 2
 
-    told = "[hosts]: within 1 s nothing was heard of host b (tether up … --host b)"
-    assert told in home.said.read_text() or "nothing was heard of hosts b, c" in told
+    told = "[hosts]: within 5 s nothing was heard of host b (tether up … --host b)"
+    assert told in home.said.read_text()
+    assert_ended(other, codes=(2,))
     home.until_nothing_is_left()
-    other.signal(signal.SIGTERM)
-    other.end()
-    other.until_nothing_is_left()
 
 
 def test_a_drifted_copy_is_refused_on_both_sides_with_its_file_and_both_hosts(up: Start) -> None:
@@ -212,6 +212,37 @@ def test_a_signal_that_goes_to_all_hosts_ends_them_in_good_order_too(up: Start) 
 
     assert_ended(home, other, codes=(130, 130))
     assert home.state("worker/1")["t"] > 0
+
+
+def test_a_second_interrupt_kills_what_does_not_end_on_all_hosts(up: Start) -> None:
+    deaf = '[blocker]\nactor = "players:Blocker"\ncenter = "@center"\non = "a"\n'
+    patient = TIMES + "graceful = 20\ndrain = 20\n"
+    wiring = hosts("a", "b", times=patient) + CENTER.replace('"a"', '"b"') + deaf
+    home, other = at(up, wiring, "a"), at(up, wiring, "b")
+    other.until_said("center-0", "blocking")
+
+    home.signal(signal.SIGINT)
+    other.until(lambda: other.members() != {})
+    home.signal(signal.SIGINT)
+
+    assert_ended(home, other, codes=(130, 130))
+
+
+def test_a_table_grows_and_shrinks_over_hosts_without_losing_a_message(up: Start) -> None:
+    live = (
+        '[member]\nactor = "troubled:Member"\ncenter = "@center"\non = ["a", "b"]\n'
+        "count = { start = 2, min = 1, max = 4 }\nsteps = 1500\n"
+        '[resizer]\nactor = "troubled:Resizer"\nmembers = "@member[*]"\nsizes = [4, 1, 3]\n'
+    )
+    wiring = hosts("a", "b") + CENTER + live
+    home, other = at(up, wiring, "a"), at(up, wiring, "b")
+
+    assert_ended(home, other, codes=(0, 0))
+
+    assert home.state("resizer/0")["seen"] == [4, 1, 3]
+    left = [change.actor for change in home.totals.membership if change.change == "left"]
+    assert sorted(left) == ["member/1", "member/2", "member/3"]
+    assert_accounted(home, unknown=0)
 
 
 def test_who_is_interrupted_while_it_waits_starts_nothing(up: Start) -> None:
