@@ -157,8 +157,11 @@ class Outpost:
             self.tell(f"home {self.plan.home} was started anew, so this agent ends")
             self._finish(LEFT)
             return
-        for word, *details in self._trunk.take(packet):
-            self._obey(word, *details)
+        try:
+            for word, *details in self._trunk.take(packet):
+                self._obey(word, *details)
+        except Exception as error:  # as a disk on which no directory can be made
+            self.leave(f"its agent failed: {type(error).__name__}: {error}")
 
     def _obey(self, word: str, *details: Any) -> None:
         """Do what home says: what is not for this agent itself is for its crew."""

@@ -30,6 +30,8 @@ class Wire:
         self.receivers: dict[str, Receiver] = {}
         self.sent: list[Any] = []
         self.cut = False
+        self.mute: set[str] = set()
+        """Hosts of which nothing is heard, though they hear."""
 
     def at(self, host: str) -> End:
         """Return the place of a host's agent."""
@@ -55,7 +57,7 @@ class End:
 
     def send(self, process: str, frame: bytes) -> None:
         self.wire.sent.append((process, msgpack.unpackb(frame, strict_map_key=False)))
-        if not self.wire.cut:
+        if not self.wire.cut and self.host not in self.wire.mute:
             asyncio.get_running_loop().call_soon(self._deliver, process, frame)
 
     def _deliver(self, process: str, frame: bytes) -> None:

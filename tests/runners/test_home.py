@@ -106,19 +106,22 @@ async def test_a_silent_host_is_lost_and_taken_back_with_its_next_agent(play: Pl
     assert await again == 0
 
 
+@pytest.mark.parametrize("mute", [{"left"}, {"right"}, {"left", "right"}])
 @virtual
-async def test_the_agent_ends_all_it_has_before_home_takes_it_for_dead(play: Play) -> None:
+async def test_the_agent_ends_all_it_has_before_home_takes_it_for_dead(
+    play: Play, mute: set[str]
+) -> None:
     party = play()
     _, running = await party.begin()
 
-    party.wire.cut = True
+    party.wire.mute = mute
     await running
     killed = [party.made[name].killed for name in ("adder-0", "adder-1")]
     there = party.home.hosts["right"].trunk is not None
     await until(lambda: party.home.hosts["right"].trunk is None)
 
     assert (killed, there) == ([True, True], True)
-    party.wire.cut = False
+    party.wire.mute = set()
     party.conductor.revival.end()
     await party.end()
 

@@ -147,6 +147,21 @@ async def test_a_host_without_the_checkpoints_wanted_does_not_take_part(
     await home.close(2)
 
 
+@virtual
+async def test_an_agent_that_cannot_make_its_directory_leaves_with_its_reason(
+    play: Play, tmp_path: Path
+) -> None:
+    party = play()
+    (tmp_path / "there").write_text("a file")
+    running = asyncio.ensure_future(party.outpost().run())
+    await party.home.open(party.conductor)
+
+    assert await running == 1
+
+    assert any("its agent failed: NotADirectoryError: " in said for said in party.said)
+    await party.home.close(2)
+
+
 def test_the_end_of_the_standard_input_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     read, write = os.pipe()
     ended = threading.Event()
