@@ -99,14 +99,19 @@ class Home:
             self.conductor.changed()
 
     def _missing(self) -> list[str]:
-        """Return the hosts that have actors, but no agent."""
+        """Return the hosts that have actors, but no agent that answers."""
         wanted = {spec.host for spec in self.plan}
-        return [h for h, host in self.hosts.items() if h in wanted and host.trunk is None]
+        return [h for h, host in self.hosts.items() if h in wanted and not host.answered]
 
     def _wanted(self) -> str:
         missing = self._missing()
-        how = ", ".join(f"tether up … --host {name}" for name in missing)
+        how = ", ".join(map(self._how, missing))
         return f"host{'s' if len(missing) > 1 else ''} {listed(missing)} ({how})"
+
+    def _how(self, name: str) -> str:
+        if self.hosts[name].trunk is None:
+            return f"tether up … --host {name}"
+        return f"{name} has called, but is not reached at {self.plan.hosts[name]}"
 
     def _take(self, packet: Packet) -> None:
         host = self.hosts.get(packet.host)
@@ -117,8 +122,14 @@ class Home:
         elif host.trunk is None or packet.session != host.trunk.session:
             self._send(host.name, packet.session, "stranger", [])
         elif packet.word == "line":
-            host.silent = 0.0
+            self._answered(host)
             self._hear(host, host.trunk.take(packet))
+
+    def _answered(self, host: Host) -> None:
+        host.silent = 0.0
+        if not host.answered:
+            host.answered = True
+            self.tell(f"host {host.name} is here")
 
     def _hear(self, host: Host, messages: list[Any]) -> None:
         try:
@@ -146,12 +157,11 @@ class Home:
             return
         if host.trunk is not None:
             self.lose(host, f"the agent of host {host.name} was started anew")
-        host.trunk, host.silent = Trunk(self._exchange, host.name, session), 0.0
+        trunk = Trunk(self._exchange, host.name, session)
+        host.call(trunk)
         begun = self.conductor.began is not None
         rounds = None if begun else {a: max(n or [0]) for a, n in self.begin.restore.items()}
-        host.trunk.put("welcome", self.run, self.folder.path.name, rounds)
-        self.tell(f"host {host.name} is here")
-        self.conductor.changed()
+        trunk.put("welcome", self.run, self.folder.path.name, rounds)
 
     def _refuse(self, host: Host, session: str, wrong: list[str]) -> None:
         for sentence in wrong:

@@ -198,6 +198,7 @@ class Outpost:
         addresses = Addresses(sockets.addresses(plan.processes(host)), processes(plan))
         make = children(plan, folder, addresses, run, host)
         self._crew = Crew(make, self._put, self._beside)
+        self._beat()  # by which home knows that it is heard
         self.tell(f"host {host} takes part in {name}; its share is in {folder.path}")
 
     def _bye(self, code: int) -> None:
@@ -209,20 +210,23 @@ class Outpost:
         if self._trunk is not None and self.folder is not None:
             for message in pieces(self.plan, self.host, self.folder):
                 self._put(*message)
-                await self._until_pending(UNSENT)
+                if not await self._until_pending(UNSENT):
+                    self.tell(f"home {self.plan.home} is silent: the rest of what is here stays")
+                    self._finish(code)
+                    return
             self._put("done")
             await self._until_pending(0)
         self.tell("the run has ended")
         self._finish(code)
 
-    async def _until_pending(self, most: int) -> None:
-        """Wait until at most so many messages are under way home, unless home is silent."""
+    async def _until_pending(self, most: int) -> bool:
+        """Wait until at most so many messages are under way home; tell if it came to that."""
         times = self.plan.run
         while self._trunk is not None and self._trunk.line.pending > most:
             if self.clock.now() - self._trunk.line.heard > times.unreachable:
-                return
-            self._trunk.beat()
-            await asyncio.sleep(0.01)
+                return False
+            await asyncio.sleep(0.005)
+        return True
 
     async def _end_all(self) -> None:
         """Make an end of all processes here."""
@@ -237,7 +241,7 @@ class Outpost:
             trunk = self._trunk
             if trunk is None:
                 continue
-            trunk.beat("beats", self._crew.beats() if self._crew is not None else [])
+            self._beat()
             silent = self.clock.now() - trunk.line.confirmed
             if silent > times.lost:
                 self.tell(
@@ -246,6 +250,10 @@ class Outpost:
                 self._finish(LEFT)
                 return
             self._tell_of_home(self.clock.now() - trunk.line.heard)
+
+    def _beat(self) -> None:
+        if self._trunk is not None:
+            self._trunk.beat("beats", self._crew.beats() if self._crew is not None else [])
 
     def _tell_of_home(self, silent: float) -> None:
         """Have the processes here know whether home's are reachable."""

@@ -46,6 +46,22 @@ async def test_who_is_awaited_is_named_and_given_up_in_time(
 
 
 @virtual
+async def test_a_host_that_calls_but_is_not_reached_is_told_apart(play: Play) -> None:
+    party = play(wait=0.2)
+    party.wire.mute = {"left"}
+    running = asyncio.ensure_future(party.outpost().run())
+    await party.home.open(party.conductor)
+
+    with pytest.raises(TimeoutError, match=r"right has called, but is not reached at 10\.0\.0\.2"):
+        await party.home.gather()
+
+    party.wire.mute = set()
+    party.home._renewed("right")
+    await party.home.close(2)
+    assert await running == 2
+
+
+@virtual
 async def test_a_host_with_other_sources_ends_what_had_not_begun(play: Play) -> None:
     party = play()
     other = replace(party.plan, digests={**party.plan.digests, "the wiring": "0" * 64})

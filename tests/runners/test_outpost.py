@@ -35,6 +35,28 @@ async def test_final_states_and_logs_go_home_at_the_end(play: Play, tmp_path: Pa
 
 
 @virtual
+async def test_files_stay_where_they_are_when_home_is_cut_off_among_them(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tether.runners.parcel.PIECE", 1)
+    party = play()
+    _, running = await party.begin()
+    (tmp_path / "there" / "logs" / "adder-0.log").write_text("x" * 100)
+    party.conductor.stop()
+    await party.conductor.close()
+    ending = asyncio.ensure_future(party.home.dismiss(0))
+    await until((tmp_path / "home" / "logs" / ".adder-0.log.part").exists)
+
+    party.wire.cut = True
+    await ending
+    await party.home.close(0)
+
+    assert await running == 0
+    assert "home left is silent: the rest of what is here stays" in party.said
+    assert not (tmp_path / "home" / "logs" / "adder-0.log").exists()
+
+
+@virtual
 async def test_while_home_is_silent_its_actors_are_told_to_be_unreachable(play: Play) -> None:
     party = play()
     _, running = await party.begin()
