@@ -52,7 +52,7 @@ def planned(path: Path | str, sets: Sequence[str] = (), patience: float = 120.0)
     if data["problems"]:
         raise WiringError(data["problems"])
     plan = Plan.from_wire(data["plan"])
-    if not plan.hosts and (problems := overcommitted(plan, _memory())):
+    if not plan.hosts and (problems := overcommitted(plan, memory())):
         raise WiringError(problems)
     return replace(plan, notes=(*data["notes"], *_printed(said)))
 
@@ -103,7 +103,7 @@ def _several(size: int, noun: str, ending: str = "s") -> str:
     return f"{size} {noun}{ending if size > 1 else ''}"
 
 
-def _memory() -> int:
+def memory() -> int:
     """Return this machine's memory in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 

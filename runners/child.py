@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tether.actors.frames import Origin
-from tether.actors.unix import Unix
+from tether.runners.addresses import Addresses
 from tether.runners.blackbox import BlackBox
 from tether.runners.channel import Channel
 from tether.runners.digest import digests, drift
@@ -27,6 +27,7 @@ from tether.runners.logs import log_to_actors, log_what_fits
 from tether.runners.process import OUTSIDE, Process, directory
 from tether.runners.sockets import remove_orphaned
 from tether.runners.spec import Plan
+from tether.runners.transport import transport
 
 
 def main() -> None:
@@ -56,9 +57,9 @@ async def _serve(end: socket.socket, life: int, box: BlackBox) -> None:
     if order is None:
         return
     plan = order[1]
-    addresses = {name: (pair[0], pair[1]) for name, pair in plan["addresses"].items()}
+    addresses = Addresses.from_wire(plan["addresses"])
     name: str = plan["process"]
-    _die_with(life, lambda: remove_orphaned(addresses, name))
+    _die_with(life, lambda: remove_orphaned(addresses.near, name))
     process = await _built(channel, plan, addresses, box)
     if process is not None:
         times = process.plan.run
@@ -90,7 +91,7 @@ def _die_with(life: int, clean: Callable[[], None]) -> None:
 async def _built(
     channel: Channel,
     order: dict[str, Any],
-    addresses: dict[str, tuple[str, str]],
+    addresses: Addresses,
     box: BlackBox,
 ) -> Process | None:
     """Return this process's share of the run, its actors made; None when that failed."""
@@ -100,7 +101,6 @@ async def _built(
     specs = [spec for spec in plan if spec.process == name]
     log_to_actors(Path(order["logs"]), [spec.name for spec in specs])
     origin = Origin(order["run"], name, order["start"])
-    transport = Unix(name, order["start"], addresses)
     try:
         process = Process(
             origin,
@@ -109,7 +109,7 @@ async def _built(
             channel.send,
             checkpoints=StateFolder(Path(order["checkpoints"])),
             final=StateFolder(Path(order["state"])),
-            transport=transport,
+            transport=transport(name, order["start"], addresses, plan.run),
             journal=box,
             threads=max((spec.threads for spec in specs), default=1),
         )

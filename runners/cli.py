@@ -89,12 +89,29 @@ def up(
         Path | None,
         typer.Option("--resume", help="go on from the checkpoints of this run", metavar="RUN"),
     ] = None,
+    host: Annotated[
+        str, typer.Option(help="which of [hosts] this machine is", metavar="NAME")
+    ] = "",
+    ssh: Annotated[
+        bool, typer.Option("--ssh", help="be home, and start the agents of all other hosts by ssh")
+    ] = False,
+    attached: Annotated[
+        bool, typer.Option("--attached", help="not at home: end when the standard input does")
+    ] = False,
 ) -> int:
-    """Run a wiring on this machine until every run() has ended."""
+    """Run a wiring until every run() has ended: here, or as one of several hosts."""
     from tether.runners.launch import launch
+    from tether.runners.outpost import take_part
+    from tether.runners.whereabouts import whereabouts
 
     seconds = parsed_duration(duration) if duration else None
-    return launch(wiring, planned(wiring, sets), sets, seconds, directory, resume)
+    plan = planned(wiring, sets)
+    here = whereabouts(plan, (host or plan.home) if ssh else host)
+    if ssh and here != plan.home:
+        raise typer.BadParameter(f"--ssh is for home, which is {plan.home}, but this is {here}")
+    if here != plan.home:
+        return take_part(plan, here, resume or directory, attached=attached)
+    return launch(wiring, plan, sets, seconds, directory, resume, ssh=ssh)
 
 
 @app.command()

@@ -45,6 +45,7 @@ class Conductor:
         self.over = asyncio.Event()
         self.began: float | None = None
         self.ending = False
+        self.killed = False
         self.said: dict[str, set[str]] = {}
         self.quiet: dict[str, bool] = {}
         self.leftovers: list[Member] = []
@@ -83,7 +84,7 @@ class Conductor:
 
     def kill(self) -> None:
         """End every process at once."""
-        self.ending = True
+        self.ending = self.killed = True
         for member in self.roster.living():
             member.kill()
 
@@ -170,7 +171,8 @@ class Conductor:
 
     def _processes(self, plan: Plan) -> list[str]:
         outside = [self.outside.name] if self.outside is not None else []
-        return list(dict.fromkeys([*outside, *plan.processes(plan.home)]))
+        everywhere = (name for host in plan.hosts or [""] for name in plan.processes(host))
+        return list(dict.fromkeys([*outside, *everywhere]))
 
     async def launch_first(self, process: str, delay: float = 0.0) -> None:
         """Start a process for the first time, or again if it died before it was ready."""

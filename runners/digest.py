@@ -24,7 +24,9 @@ def digests(plan: Plan) -> dict[str, str]:
     found = {"the wiring": _specs(plan)}
     for module in sorted(set(modules(plan))):
         if source := _source(module):
-            found[f"module {module}"] = hashlib.sha256(source.read_bytes()).hexdigest()
+            found[f"module {module} ({_file(module, source)})"] = hashlib.sha256(
+                source.read_bytes()
+            ).hexdigest()
     return found | {f"the version of {name}": _version(name) for name in PACKAGES}
 
 
@@ -52,6 +54,12 @@ def _source(module: str) -> Path | None:
     spec = None if loaded else find_spec(module)
     origin = getattr(loaded, "__file__", None) or getattr(spec, "origin", None)
     return Path(origin) if origin and origin.endswith(".py") else None
+
+
+def _file(module: str, source: Path) -> str:
+    """Return a source's name from the folder on, in which modules are looked for."""
+    parts = module.split(".")
+    return "/".join([*(parts if source.stem == "__init__" else parts[:-1]), source.name])
 
 
 def _version(package: str) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tether.actors.checkpoint import Checkpoints
+from tether.runners.check import memory
+from tether.runners.edges import overcommitted
 from tether.runners.environment import visible_gpus
 from tether.runners.folder import RunFolder
 from tether.runners.hosts import exposed
@@ -19,7 +21,8 @@ from tether.runners.progress import Progress
 from tether.runners.result import Start
 from tether.runners.resume import adopt, common_round, drop_newer
 from tether.runners.spec import Plan
-from tether.runners.up import EXIT, Up
+from tether.runners.ssh import Ssh
+from tether.runners.up import EXIT, Up, told
 
 
 def launch(
@@ -29,12 +32,17 @@ def launch(
     duration: float | None,
     directory: Path | None,
     resumed: Path | None = None,
+    *,
+    ssh: bool = False,
 ) -> int:
-    """Run a plan to its end; return the exit code: 0, 1 if somebody failed, 130 interrupted."""
+    """Run a plan to its end, at home; return the exit code.
+
+    It is 0, 1 if somebody failed, or 130 when it was interrupted.
+    """
     import uvloop
     from rich.console import Console
 
-    refuse_what_is_not_here(plan)
+    refuse_what_is_not_here(plan, plan.home)
     folder, start, notes = opened(plan, directory, resumed)
     keep_wiring(folder.path, wiring, sets, plan)
     console = Console()
@@ -42,12 +50,21 @@ def launch(
     for note in [*exposed(plan), *notes]:
         print(note, file=sys.stderr)
     with Progress(plan.run.name) as progress:
-        result = uvloop.run(Up(plan, folder, progress, duration, start).run())
+        others = Ssh(plan, wiring, options(sets, directory, resumed), told) if ssh else None
+        result = uvloop.run(Up(plan, folder, progress, duration, start, others).run())
     if result.outcome != "interrupted":
         finish(folder.path, console)
     for text in filter(None, [result.reason, *result.problems]):
         print(text, file=sys.stderr)
     return EXIT[result.outcome]
+
+
+def options(sets: Sequence[str], directory: Path | None, resumed: Path | None) -> list[str]:
+    """Return the options with which the agents of the other hosts are started too."""
+    found = [option for text in sets for option in ("--set", text)]
+    if directory or resumed:
+        found += ["--run", str(directory or resumed)]
+    return found
 
 
 def opened(
@@ -95,14 +112,20 @@ def seconds_of(folder: RunFolder) -> float:
         return metrics.last_t
 
 
-def refuse_what_is_not_here(plan: Plan) -> None:
-    """Raise WiringError when a plan wants hosts or GPUs this machine cannot give."""
+def refuse_what_is_not_here(plan: Plan, host: str) -> None:
+    """Raise WiringError when a plan wants GPUs or memory of this machine, a host, that it lacks."""
+    problems = missing_gpus(plan, len(visible_gpus()), host)
+    if problems := problems + overcommitted(plan, memory(), host):
+        raise WiringError(problems)
+
+
+def refuse_hosts(plan: Plan) -> None:
+    """Raise WiringError when a plan is for several hosts, where only one can be had."""
     if len(plan.hosts) > 1:
         names = ", ".join(plan.hosts)
-        raise WiringError([f"[hosts]: {names} are several, but this version runs on one host"])
-    problems = missing_gpus(plan, len(visible_gpus()))
-    if problems:
-        raise WiringError(problems)
+        raise WiringError(
+            [f"[hosts]: {names} are several, but a World runs on one; tether up runs on all"]
+        )
 
 
 def keep_wiring(run: Path, wiring: Path, sets: Sequence[str], plan: Plan) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tether.runners.addresses import overlaps
 from tether.runners.annotations import signature
 from tether.runners.arguments import supplied
 from tether.runners.codecs import check_talk, read_edges
@@ -17,7 +18,7 @@ from tether.runners.hosts import read_hosts, read_run
 from tether.runners.imports import Imports, first_on_path
 from tether.runners.placement import Berth, place
 from tether.runners.places import Places
-from tether.runners.problems import Problems, Where
+from tether.runners.problems import Problems, Where, WiringError
 from tether.runners.references import Seat
 from tether.runners.scene import Scene
 from tether.runners.sharing import check_sharing
@@ -59,6 +60,8 @@ def link(tables: Mapping[str, Any], folder: Path, *, name: str, importable: bool
         objects=imports.objects,
         notes=notes,
     )
+    if wrong := overlaps(plan):
+        raise WiringError(wrong)
     return replace(plan, digests=digests(plan))
 
 

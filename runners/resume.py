@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tether.actors.checkpoint import KEPT, About, Checkpoints, check_class, name
@@ -78,6 +78,37 @@ def common_round(checkpoints: Checkpoints, actors: Mapping[str, str]) -> Resumpt
     abouts = {a: about for a in present if (about := examined.newest(a, having[a]))} | earlier
     examined.problems.check()
     return Resumption(abouts, last, (*left, *examined.notes, _apart(abouts)), tuple(abouts))
+
+
+def prepared(
+    checkpoints: Checkpoints,
+    final: Storage,
+    actors: Iterable[str],
+    rounds: Mapping[str, int],
+    host: str,
+) -> list[str]:
+    """Have a host's checkpoints be those of the rounds that home goes on from.
+
+    Returns a sentence for each that speaks against it.
+    """
+    if rounds:
+        adopt(checkpoints, final)
+    wrong = []
+    for actor in actors:
+        there, wanted = checkpoints.rounds(actor), rounds.get(actor, 0)
+        if wanted and wanted not in there:
+            wrong.append(
+                f"host {host} has no checkpoint of {actor} of round {wanted}, from which home "
+                f"goes on; copy it from home to its own directory of the run"
+            )
+        elif there and not wanted:
+            wrong.append(
+                f"host {host} has checkpoints of {actor}, but home goes on without any; copy "
+                "them to home first, or give this host another directory by --run"
+            )
+        elif wanted:
+            checkpoints.forget(actor, [n for n in there if n > wanted])
+    return wrong
 
 
 def drop_newer(checkpoints: Checkpoints, resumption: Resumption) -> None:

@@ -35,8 +35,10 @@ def remove_orphaned(addresses: Mapping[str, tuple[str, str]], process: str) -> N
     """Remove the folder a process listens in, whose agent is dead: nobody else will.
 
     All of the agent's processes do so as they die, and the first takes it away at once: who has not
-    yet begun to listen there cannot do so any more.
+    yet begun to listen there cannot do so any more. Who listens on ports alone has none.
     """
+    if process not in addresses:
+        return
     folder = Path(addresses[process][0].partition("://")[2]).parent
     away = folder.with_name(f"{folder.name}.{os.getpid()}")
     with contextlib.suppress(OSError):

@@ -100,8 +100,9 @@ class RunSpec:
     `messages` and `bytes` bound what one actor may have under way to another. A host or process is
     reported as unreachable or hung after that much silence and given up when `lost`; `graceful` is
     the time to end in, of which mailboxes get `drain`. A checkpoint is taken every `checkpoint`
-    (0: never); an event loop held for longer than `stall` is reported. `encryption` is of what goes
-    between hosts: "on", "control" (bulk travels openly) or "off"; `bind` is "address" or "all".
+    (0: never); an event loop held for longer than `stall` is reported. A host whose agent is not
+    there is waited for during `wait`. `encryption` is of what goes between hosts: "on", "control"
+    (bulk travels openly) or "off"; `bind` is "address" or "all".
     """
 
     name: str
@@ -119,6 +120,7 @@ class RunSpec:
     stall: float = 1.0
     encryption: str = "on"
     bind: str = "address"
+    wait: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)

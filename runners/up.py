@@ -1,49 +1,55 @@
-"""`tether up`: run a wiring file on this machine, show it, and leave a run directory."""
+"""`tether up` at home: run a wiring file, show it, and leave a run directory."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
 from tether.actors.clock import SystemClock
+from tether.runners.addresses import Addresses, processes
 from tether.runners.audience import Audience
 from tether.runners.conductor import Conductor
 from tether.runners.environment import child_environment
 from tether.runners.folder import RunFolder
+from tether.runners.home import Home
 from tether.runners.members import Child, Member
 from tether.runners.metrics import MetricsFile
 from tether.runners.recorder import Recorder
 from tether.runners.result import Result, Start
 from tether.runners.sockets import SocketFolder
 from tether.runners.spec import Plan
+from tether.runners.ssh import Ssh
 from tether.runners.summary import ActorRecord, summarise
 
 EXIT = {"finished": 0, "stopped": 0, "failed": 1, "interrupted": 130}
+WRONG = 2
+"""The exit code of all hosts where nothing was started."""
 
 
 def children(
-    plan: Plan, folder: RunFolder, addresses: Mapping[str, tuple[str, str]], run: str
+    plan: Plan, folder: RunFolder, addresses: Addresses, run: str, host: str = ""
 ) -> Callable[[str], Member]:
-    """Return what makes this host's processes by name, not yet started.
+    """Return what makes a host's processes by name, not yet started.
 
     `run` is the token all frames of the run bear.
     """
     base = {
         "plan": plan.to_wire(),
-        "addresses": dict(addresses),
+        "addresses": addresses.to_wire(),
         "run": run,
         "state": str(folder.states.path),
         "checkpoints": str(folder.checkpoints.path),
         "logs": str(folder.logs),
     }
-    processes = plan.processes(plan.home)
+    here = plan.processes(host or plan.home)
 
     def make(name: str) -> Member:
-        specs = processes[name]
+        specs = here[name]
         log = name if len(specs) > 1 else specs[0].name.replace("/", "-")
         return Child(name, base, folder.logs / f"{log}.log", child_environment(specs))
 
@@ -52,13 +58,14 @@ def children(
 
 @dataclass(slots=True)
 class Up:
-    """One run on this machine, from its plan to its summary."""
+    """One run, from its plan to its summary, as home conducts it."""
 
     plan: Plan
     folder: RunFolder
     show: Audience
     duration: float | None = None
     start: Start = field(default_factory=Start)
+    ssh: Ssh | None = None
 
     async def run(self) -> Result:
         """Run it; whatever happens, no process and no socket file is left."""
@@ -72,11 +79,13 @@ class Up:
             sockets = SocketFolder()
             stack.callback(sockets.remove)
             recorder = Recorder(metrics, self.show, lambda: conductor.t)
-            addresses = sockets.addresses(self.plan.processes(self.plan.home))
-            make = children(self.plan, self.folder, addresses, SystemClock().token())
-            conductor = Conductor(self.plan, make, recorder, start=self.start)
+            plan, run = self.plan, SystemClock().token()
+            addresses = Addresses(sockets.addresses(plan.processes(plan.home)), processes(plan))
+            home = Home(plan, self.folder, run, self.start, told)
+            make = home.members(children(plan, self.folder, addresses, run))
+            conductor = Conductor(plan, make, recorder, start=self.start)
             conductor.roster.remember = self.folder.remember
-            result = await conducted(conductor, self.duration)
+            result = await over_all_hosts(conductor, home, self.duration, self.ssh)
             self._keep(result, recorder)
         return result
 
@@ -105,10 +114,44 @@ class Up:
         summary.write(self.folder.path)
 
 
-async def conducted(conductor: Conductor, duration: float | None) -> Result:
+def told(sentence: str) -> None:
+    """Tell the user of a run something; a terminal that is gone is no reason to fail."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
+
+
+async def over_all_hosts(
+    conductor: Conductor, home: Home, duration: float | None, ssh: Ssh | None = None
+) -> Result:
+    """Conduct a run to its end on all hosts; the others learn of the end on any way out."""
+    await home.open(conductor)
+    code = WRONG
+    try:
+        if ssh is not None:
+            await ssh.submit(home.abandoned)
+        result = await conducted(conductor, duration, home.gather)
+        code = EXIT[result.outcome]
+        await home.dismiss(code)
+        return result
+    finally:
+        await home.close(code)
+        if ssh is not None:
+            await ssh.cancel()
+
+
+async def everybody_is_here() -> bool:
+    """Wait for no other host."""
+    return True
+
+
+async def conducted(
+    conductor: Conductor,
+    duration: float | None,
+    gathered: Callable[[], Awaitable[bool]] = everybody_is_here,
+) -> Result:
     """Conduct a run to its end, and end it too when something unforeseen is raised."""
     try:
-        if await conductor.start():
+        if await gathered() and await conductor.start():
             return await conductor.finish(duration)
     except BaseException:
         conductor.stop()

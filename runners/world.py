@@ -11,11 +11,11 @@ from typing import Any, Literal, Self, TypeVar, get_args
 from tether.actors.clock import SystemClock
 from tether.actors.frames import Origin
 from tether.actors.group import Group
-from tether.actors.unix import Unix
+from tether.runners.addresses import Addresses, Ports
 from tether.runners.conductor import Conductor
 from tether.runners.faults import read_faults
 from tether.runners.folder import RunFolder
-from tether.runners.launch import refuse_what_is_not_here
+from tether.runners.launch import refuse_hosts, refuse_what_is_not_here
 from tether.runners.linker import link
 from tether.runners.members import Here
 from tether.runners.network_file import Tables, read_network, tables_of
@@ -25,12 +25,15 @@ from tether.runners.silence import Silence
 from tether.runners.simulation import Simulation
 from tether.runners.sockets import SocketFolder
 from tether.runners.spec import Plan
+from tether.runners.transport import transport
 from tether.runners.up import children
 from tether.runners.wiring import override, read
 
 T = TypeVar("T")
 Kind = Literal["local", "processes", "simulated"]
 KINDS = get_args(Kind)
+By = Literal["ipc", "tcp"]
+WAYS = get_args(By)
 
 
 class BrokenPromise(RuntimeError):
@@ -42,8 +45,9 @@ class World:
 
     `wiring` is a file, or the same tables in Python, where `actor` may be a class and `make` a
     function. In the world `local` all actors share this process; with `processes` each has its
-    own. `folder`, if given, keeps the logs and final states. A run that failed raises RuntimeError
-    from `finished()`, or else at the end of the block.
+    own, reached `by` files or, as between hosts, by ports of 127.0.0.1. `folder`, if given, keeps
+    the logs and final states. A run that failed raises RuntimeError from `finished()`, or else at
+    the end of the block.
 
     The world `simulated` has virtual time, so the program has to be run by
     `tether.runners.virtual.run`; its network, its faults and the seed of all chance may be given,
@@ -57,6 +61,7 @@ class World:
         *,
         sets: Sequence[str] = (),
         folder: Path | str | None = None,
+        by: By = "ipc",
         network: Tables | None = None,
         faults: Tables | None = None,
         seed: int | None = None,
@@ -68,14 +73,21 @@ class World:
             raise ValueError(
                 f"World: network, faults and seed are of a simulated world, but this is {kind!r}"
             )
+        if by not in WAYS or (by != "ipc" and kind != "processes"):
+            raise ValueError(
+                f"World: by={by!r}, but processes are reached by 'ipc' or by 'tcp', and only those "
+                "of a world of processes"
+            )
         given = [] if seed is None else [f"run.seed={seed}"]
         self.plan = _linked(wiring, kind, [*sets, *given])
         self.kind = kind
+        self.by = by
         self.simulation: Simulation | None = None
         self._given = network, faults, self.plan.run.seed if seed is None else seed
         self.result: Result | None = None
         self._folder = Path(folder) if folder is not None else None
         self._sockets: SocketFolder | None = None
+        self._ports: Ports | None = None
         self._process: Process | None = None
         self._told = False
 
@@ -180,16 +192,17 @@ class World:
         return Conductor(plan, lambda _: Here(process), Silence())
 
     def _processes(self) -> Conductor:
-        refuse_what_is_not_here(self.plan)
+        refuse_hosts(self.plan)
+        refuse_what_is_not_here(self.plan, self.plan.home)
         self._sockets = SocketFolder()
-        addresses = self._sockets.addresses([OUTSIDE, *self.plan.processes(self.plan.home)])
+        addresses = self._addresses(self._sockets)
         run = SystemClock().token()
         outside = Process(
             Origin(run, OUTSIDE, 1),
             self.plan,
             directory(self.plan, {spec.process: spec.process for spec in self.plan}, OUTSIDE),
             nobody_hears,
-            transport=Unix(OUTSIDE, 1, addresses),
+            transport=transport(OUTSIDE, 1, addresses, self.plan.run),
         )
         self._process = outside
         folder = self._run_folder()
@@ -197,6 +210,13 @@ class World:
         conductor = Conductor(self.plan, make, Silence(), outside=Here(outside))
         conductor.roster.remember = folder.remember
         return conductor
+
+    def _addresses(self, sockets: SocketFolder) -> Addresses:
+        names = [OUTSIDE, *self.plan.processes(self.plan.home)]
+        if self.by == "ipc":
+            return Addresses(near=sockets.addresses(names))
+        self._ports = Ports(names)
+        return Addresses(far=self._ports.pairs)
 
     def _simulated(self) -> Conductor:
         network, faults, seed = self._given
@@ -222,6 +242,8 @@ class World:
             self._process = None
             if self.simulation is not None:
                 self.simulation.close(self.result)
+            if self._ports is not None:
+                self._ports.release()
             if self._sockets is not None:
                 self._sockets.remove()
 

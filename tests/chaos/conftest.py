@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,8 @@ def up() -> Iterator[Start]:
     """Start a run: `up(wiring, *arguments, env={...})`; it is cleared away in the end."""
     agents: list[Agent] = []
 
-    def start(wiring: str, *arguments: str, env: dict[str, str] | None = None) -> Agent:
-        agents.append(Agent(wiring, *arguments, env=env))
+    def start(wiring: str, *arguments: str, **given: Any) -> Agent:
+        agents.append(Agent(wiring, *arguments, **given))
         return agents[-1]
 
     yield start

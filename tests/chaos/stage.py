@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,25 +44,42 @@ SERVICE = '[service]\nactor = "players:Service"\ncenter = "@center"\nrestart = "
 class Agent:
     """`tether up` as a child process, in a group of its own."""
 
-    def __init__(self, wiring: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        wiring: str,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
+        inside: Sequence[str] = (),
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="a-"))
         self.temporary = self.folder / "t"
         self.temporary.mkdir()
         self.run = self.folder / "run"
         self.said = self.folder / "said"
         ours = {MARK: str(self.folder), "TMPDIR": str(self.temporary), "PYTHONPATH": str(HERE)}
+        self._inside = inside
         self._env = {**os.environ, **ours, **(env or {})}
-        (self.folder / "wiring.toml").write_text(wiring)
-        self.process = self._started("--run", str(self.run), *arguments)
+        for name, text in {"wiring.toml": wiring, **(files or {})}.items():
+            (self.folder / name).write_text(text)
+        self._arguments = ("--run", str(self.run), *arguments)
+        self.process = self._started(*self._arguments)
 
-    def resume(self, wiring: str = "") -> None:
+    def again(self) -> None:
+        """Start the command anew, as it was; what it leaves is another run's."""
+        if (self.run / "plan.json").exists():
+            self.run.rename(self.folder / "before")
+        self.process = self._started(*self._arguments)
+
+    def resume(self, wiring: str = "", *arguments: str) -> None:
         """Start the command anew, to go on from where the run was, maybe with another wiring."""
         if wiring:
             (self.folder / "wiring.toml").write_text(wiring)
-        self.process = self._started("--resume", str(self.run))
+        self.process = self._started("--resume", str(self.run), *arguments)
 
     def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tether.runners", "up", str(self.folder / "wiring.toml")]
+        wiring = str(self.folder / "wiring.toml")
+        command = [*self._inside, sys.executable, "-m", "tether.runners", "up", wiring]
         with self.said.open("wb") as said:
             return subprocess.Popen(
                 [*command, *arguments],

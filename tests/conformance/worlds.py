@@ -194,6 +194,7 @@ ALL: frozenset[Ability] = frozenset({"block", "kill", "stop", "cut"})
 WORLDS: Mapping[str, Where] = {
     "local": Where("local", uvloop.run, Hand, frozenset()),
     "processes": Where("processes", uvloop.run, Signals, ALL),
+    "tcp": Where("processes", uvloop.run, Signals, ALL, {"by": "tcp"}),
     "simulated": Where("simulated", virtually, Puppets, ALL - {"block", "cut"}),
     "bad network": Where(
         "simulated", virtually, Puppets, ALL - {"block"}, {"network": BAD, "seed": 7}

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from tether.protocols.easgd import Center, Worker
+from tether.runners.check import planned
+from tether.runners.edges import edges
 from tether.runners.world import World
 
 EASGD = Path(__file__).parents[2] / "examples" / "easgd"
@@ -59,6 +61,14 @@ async def test_one_worker_ends_at_the_same_parameters_bit_for_bit_in_every_world
 
     assert torch.equal(one, other)
     assert torch.equal(one, apart)
+
+
+def test_over_two_hosts_there_are_the_same_actors() -> None:
+    one, two = (planned(EASGD / name) for name in ("wiring.toml", "hosts.toml"))
+
+    assert [(spec.name, spec.actor) for spec in two] == [(spec.name, spec.actor) for spec in one]
+    assert {edge.transport for edge in edges(two)} == {"memory", "ipc", "tcp"}
+    assert list(two.processes("b")) == ["worker-1", "worker-3"]
 
 
 @pytest.mark.timeout(120)

@@ -16,6 +16,7 @@ import msgpack
 import pytest
 
 from tests.chaos.stage import HERE, until
+from tether.runners.addresses import Addresses
 from tether.runners.blackbox import BlackBox
 from tether.runners.linker import link
 from tether.runners.sockets import SocketFolder
@@ -94,7 +95,7 @@ def order(
         return {
             "plan": plan.to_wire(),
             "process": plan.actors[0].process,
-            "addresses": sockets.addresses(plan.processes()),
+            "addresses": Addresses(sockets.addresses(plan.processes())).to_wire(),
             "run": "0123456789abcdef",
             "state": str(tmp_path / "state"),
             "checkpoints": str(tmp_path / "checkpoints"),
@@ -212,7 +213,7 @@ def test_a_process_whose_actor_exits_ends_with_its_code(
 def test_a_process_that_is_sent_nonsense_ends_with_a_code_of_failure(
     child: Started,
 ) -> None:
-    child.say("plan", {"addresses": {}, "process": "none"})
+    child.say("plan", {"addresses": Addresses().to_wire(), "process": "none"})
 
     assert child.process.wait(20) == 1
     assert not list(Path(tempfile.gettempdir()).glob("tether-*"))

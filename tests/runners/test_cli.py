@@ -157,6 +157,28 @@ def test_a_time_that_is_none_ends_with_2(wiring: str, capsys: pytest.CaptureFixt
     assert "is no time" in capsys.readouterr().err
 
 
+def test_a_host_that_is_not_in_the_file_ends_with_2(
+    wiring: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(["up", wiring, "--host", "b"])
+
+    assert code == 2
+    assert "--host b: there is no such host; [hosts] has nothing" in capsys.readouterr().err
+
+
+def test_other_hosts_are_started_by_home_alone(
+    wiring: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(wiring).write_text(f'[hosts]\na = "127.0.0.1:5700"\nb = "127.0.0.2:5700"\n{WIRING}')
+
+    code = run(["up", wiring, "--host", "b", "--ssh"])
+
+    assert code == 2
+    assert "--ssh is for home, which is a, but this is b" in " ".join(
+        capsys.readouterr().err.replace("│", " ").split()
+    )
+
+
 def test_a_run_that_is_none_cannot_be_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

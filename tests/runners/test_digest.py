@@ -37,7 +37,7 @@ def test_a_drifted_module_is_named(tmp_path: Path) -> None:
 
     (sentence,) = drift(one.digests, other.digests)
 
-    assert sentence.startswith("module digested is ")
+    assert sentence.startswith("module digested (digested.py) is ")
     assert sentence.endswith(" there")
 
 
@@ -97,5 +97,22 @@ def test_every_module_that_is_named_counts() -> None:
     plan = link(tables, Path(__file__).parent / "broken", name="wiring")
 
     assert set(modules(plan)) == {"pieces", "fractions"}
-    assert "module pieces" in plan.digests
-    assert "module fractions" not in plan.digests
+    assert "module pieces (pieces.py)" in plan.digests
+    assert not any("fractions" in title for title in plan.digests)
+
+
+def test_the_file_of_a_module_is_named_from_the_folder_of_modules_on(tmp_path: Path) -> None:
+    for name in ("packed/__init__.py", "packed/nets.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(TASK + RUN)
+    tables = {
+        "one": {"actor": "packed:Actor", "tau": 1},
+        "other": {"actor": "packed.nets:Actor", "tau": 1},
+    }
+
+    plan = link(tables, tmp_path, name="wiring")
+
+    assert {title for title in plan.digests if title.startswith("module")} == {
+        "module packed (packed/__init__.py)",
+        "module packed.nets (packed/nets.py)",
+    }

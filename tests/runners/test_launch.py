@@ -15,7 +15,7 @@ from tether.actors.checkpoint import About, Checkpoints
 from tether.actors.state import pieces
 from tether.runners.environment import VISIBLE
 from tether.runners.folder import RunFolder, state_name
-from tether.runners.launch import finish, keep_wiring, opened, refuse_what_is_not_here
+from tether.runners.launch import finish, keep_wiring, opened, options, refuse_hosts
 from tether.runners.linker import link
 from tether.runners.problems import WiringError
 from tether.runners.result import Start as Resumed
@@ -108,13 +108,13 @@ def test_a_file_for_gpus_runs_on_the_cpu_when_told_to(up: Start) -> None:
     assert agent.state("witness/1")["gpus"] == ""
 
 
-def test_a_file_for_several_hosts_is_refused() -> None:
+def test_a_file_for_several_hosts_is_refused_where_only_one_can_be_had() -> None:
     hosts = {"a": "10.0.0.1:5700", "b": "10.0.0.2:5700"}
     tables = {"hosts": hosts, "idle": {"actor": Idle, "on": ["a", "b"]}}
     plan = link(tables, Path(), name="x", importable=False)
 
-    with pytest.raises(WiringError, match="a, b are several, but this version runs on one host"):
-        refuse_what_is_not_here(plan)
+    with pytest.raises(WiringError, match="a, b are several, but a World runs on one; tether up"):
+        refuse_hosts(plan)
 
 
 def test_the_wiring_is_kept_with_what_was_set_and_what_came_of_it(
@@ -248,3 +248,11 @@ def test_a_run_that_cannot_be_resumed_leaves_no_folder_behind(
         opened(planned(players), tmp_path / "run", before.path)
 
     assert not (tmp_path / "run").exists()
+
+
+def test_the_agents_of_other_hosts_are_started_with_what_concerns_them() -> None:
+    sets = ["worker.tau=2", "run.seed=1"]
+
+    assert options(sets, None, None) == ["--set", "worker.tau=2", "--set", "run.seed=1"]
+    assert options([], Path("runs/x"), Path("runs/y")) == ["--run", "runs/x"]
+    assert options([], None, Path("runs/y")) == ["--run", "runs/y"]

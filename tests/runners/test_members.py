@@ -14,6 +14,7 @@ import pytest
 from tests.chaos.stage import HERE
 from tether.actors.clock import SystemClock
 from tether.actors.frames import Origin
+from tether.runners.addresses import Addresses
 from tether.runners.folder import RunFolder
 from tether.runners.linker import link
 from tether.runners.members import Child, Here, Member, death
@@ -80,7 +81,7 @@ def make_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
     monkeypatch.syspath_prepend(HERE)
     plan = link({"parent": {"actor": "players:Parent"}}, HERE, name="x")
     sockets = SocketFolder()
-    addresses = sockets.addresses(plan.processes())
+    addresses = Addresses(sockets.addresses(plan.processes()))
     folder = RunFolder.create("x", tmp_path / "run")
     make = children(plan, folder, addresses, SystemClock().token())
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.chaos.conftest import Start
 from tests.chaos.stage import CENTER, ENDLESS, WORKERS
+from tether.runners.addresses import Addresses
 from tether.runners.conductor import Conductor
 from tether.runners.folder import RunFolder
 from tether.runners.linker import link
@@ -50,7 +51,7 @@ def test_each_process_gets_its_share_its_log_and_its_environment(
     }
     plan = link(tables, players, name="x")
 
-    make = children(plan, RunFolder(tmp_path), {}, "run")
+    make = children(plan, RunFolder(tmp_path), Addresses(), "run")
 
     made = [make(name) for name in plan.processes()]
 
@@ -91,7 +92,7 @@ async def test_records_that_cannot_be_kept_fail_the_run(tmp_path: Path, players:
 async def test_what_is_unforeseen_ends_the_processes_too(tmp_path: Path, players: Path) -> None:
     plan = link({"parent": {"actor": "players:Parent"}}, players, name="x")
     folder = RunFolder.create("x", tmp_path / "run")
-    make = children(plan, folder, {}, "run")
+    make = children(plan, folder, Addresses(), "run")
     folder.logs.rmdir()  # so that no process can be started
 
     with pytest.raises(FileNotFoundError):
@@ -100,7 +101,7 @@ async def test_what_is_unforeseen_ends_the_processes_too(tmp_path: Path, players
 
 async def test_signals_are_obeyed_inside_only(players: Path) -> None:
     plan = link({"parent": {"actor": "players:Parent"}}, players, name="x")
-    conductor = Conductor(plan, children(plan, RunFolder(players), {}, "run"), Silence())
+    conductor = Conductor(plan, children(plan, RunFolder(players), Addresses(), "run"), Silence())
     before = signal.getsignal(signal.SIGINT)
 
     with obeyed_signals(lambda: conductor):

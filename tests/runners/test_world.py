@@ -267,6 +267,24 @@ async def test_a_world_of_no_known_kind_is_refused() -> None:
         World(TABLES, "cloud")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("kind", "by"), [("processes", "udp"), ("local", "tcp")])
+def test_a_way_that_a_world_does_not_have_is_refused(kind: Kind, by: Any) -> None:
+    wanted = f"World: by='{by}', but processes are reached by 'ipc' or by 'tcp'"
+
+    with pytest.raises(ValueError, match=wanted):
+        World(TABLES, kind, by=by)
+
+
+async def test_processes_that_are_reached_by_ports_leave_none_behind(wiring: Path) -> None:
+    async with World(wiring, "processes", by="tcp") as world:
+        await world.finished()
+        asked = await center(world).add(1)
+
+    assert asked == 11
+    assert world._ports is not None
+    assert all(held.fileno() == -1 for held in world._ports._held)
+
+
 async def test_gpus_that_are_not_there_are_a_fault_of_the_wiring(
     players: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

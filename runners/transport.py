@@ -1,0 +1,26 @@
+"""The network of a process, or of an agent: the one place where it is made."""
+
+from __future__ import annotations
+
+from tether.actors.ladder import Ladder
+from tether.actors.transport import Transport
+from tether.actors.unix import Unix
+from tether.actors.zeromq import ZeroMQ
+from tether.runners.addresses import Addresses, bindable
+from tether.runners.spec import RunSpec
+
+
+def transport(name: str, incarnation: int, addresses: Addresses, run: RunSpec) -> Transport:
+    """Return what carries frames from and to a process: by files on its host, else by TCP.
+
+    What travels between hosts goes through `far` alone: keys belong there.
+    """
+    times = {"heartbeat": run.beat, "unreachable": run.unreachable}
+    if name not in addresses.far:
+        return Unix(name, incarnation, addresses.near)
+    control, bulk = map(bindable, addresses.far[name])
+    far = ZeroMQ(name, incarnation, {**addresses.far, name: (control, bulk)}, **times)
+    if name not in addresses.near:
+        return far
+    near = Unix(name, incarnation, addresses.near)
+    return Ladder(near, far, addresses.far.keys() - addresses.near.keys())
