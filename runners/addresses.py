@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from tether.actors.keyring import Keyring
 from tether.runners.spec import Plan
 
 Pair = tuple[str, str]
@@ -18,24 +20,35 @@ LAST = 65535
 class Addresses:
     """Where the processes listen, as those of one host see it.
 
-    `near` are those of this host; `far` are all that listen on ports, those of this host too.
+    `near` are those of this host; `far` are all that listen on ports, those of this host too, and
+    `hosts` tells of each of these where it runs. `keyring` is this host's, if it has keys.
     """
 
     near: Mapping[str, Pair] = field(default_factory=dict)
     far: Mapping[str, Pair] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    keyring: Keyring | None = None
 
-    def to_wire(self) -> dict[str, dict[str, Pair]]:
-        """Return plain data that msgpack can carry."""
-        return {"near": dict(self.near), "far": dict(self.far)}
+    def to_wire(self) -> dict[str, Any]:
+        """Return plain data that msgpack can carry: with the secret key, so to no other host."""
+        keys = None
+        if self.keyring is not None:
+            keys = [self.keyring.host, self.keyring.secret, dict(self.keyring.public)]
+        return {
+            "near": dict(self.near),
+            "far": dict(self.far),
+            "hosts": dict(self.hosts),
+            "keys": keys,
+        }
 
     @classmethod
-    def from_wire(cls, data: Mapping[str, Mapping[str, Iterable[str]]]) -> Addresses:
+    def from_wire(cls, data: Mapping[str, Any]) -> Addresses:
         """Return the addresses that `to_wire` wrote."""
         near, far = (
             {name: (control, bulk) for name, (control, bulk) in data[side].items()}
             for side in ("near", "far")
         )
-        return cls(near, far)
+        return cls(near, far, data["hosts"], Keyring(*data["keys"]) if data["keys"] else None)
 
 
 def split(address: str) -> tuple[str, int]:
@@ -58,6 +71,16 @@ def last_port(plan: Plan, host: str) -> int:
 def agents(plan: Plan) -> dict[str, Pair]:
     """Return where the agents of all hosts listen."""
     return {host: ports(address, 0) for host, address in plan.hosts.items()}
+
+
+def hosts_of(plan: Plan) -> dict[str, str]:
+    """Return on which host each process runs."""
+    return {process: host for host in plan.hosts for process in plan.processes(host)}
+
+
+def of_agents(plan: Plan, keyring: Keyring | None) -> Addresses:
+    """Return where the agents of all hosts listen, to one of them."""
+    return Addresses(far=agents(plan), hosts={host: host for host in plan.hosts}, keyring=keyring)
 
 
 def processes(plan: Plan) -> dict[str, Pair]:

@@ -92,6 +92,10 @@ def up(
     host: Annotated[
         str, typer.Option(help="which of [hosts] this machine is", metavar="NAME")
     ] = "",
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="where this host's keys are [default: keys beside the wiring]"),
+    ] = None,
     ssh: Annotated[
         bool, typer.Option("--ssh", help="be home, and start the agents of all other hosts by ssh")
     ] = False,
@@ -100,6 +104,7 @@ def up(
     ] = False,
 ) -> int:
     """Run a wiring until every run() has ended: here, or as one of several hosts."""
+    from tether.runners.keys import KEYS
     from tether.runners.launch import launch
     from tether.runners.outpost import take_part
     from tether.runners.whereabouts import whereabouts
@@ -110,8 +115,9 @@ def up(
     if ssh and here != plan.home:
         raise typer.BadParameter(f"--ssh is for home, which is {plan.home}, but this is {here}")
     if here != plan.home:
-        return take_part(plan, here, resume or directory, attached=attached)
-    return launch(wiring, plan, sets, seconds, directory, resume, ssh=ssh)
+        folder = keys or wiring.parent / KEYS
+        return take_part(plan, here, resume or directory, folder, attached=attached)
+    return launch(wiring, plan, sets, seconds, directory, resume, keys=keys, ssh=ssh)
 
 
 @app.command()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tether.actors.clock import Clock, SystemClock
-from tether.runners.addresses import Addresses, agents
+from tether.actors.keyring import Keyring
+from tether.runners.addresses import of_agents
 from tether.runners.conductor import Conductor
 from tether.runners.distant import Distant
 from tether.runners.exchange import Exchange, Packet, Trunk
@@ -38,8 +39,10 @@ class Home:
         start: Start,
         tell: Callable[[str], None],
         clock: Clock | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         self.plan = plan
+        self.keyring = keyring
         self.folder = folder
         self.run = run
         self.begin = start
@@ -67,7 +70,7 @@ class Home:
         if not self.hosts:
             return
         plan = self.plan
-        network = transport(plan.home, 1, Addresses(far=agents(plan)), plan.run)
+        network = transport(plan.home, 1, of_agents(plan, self.keyring), plan.run)
         exchange = Exchange(plan.home, self.clock, network, self._take, self._renewed)
         await exchange.start()
         self._exchange = exchange

@@ -13,13 +13,16 @@ import zmq
 
 from tether.actors.keyring import Keyring
 from tether.runners.hosts import read_hosts
-from tether.runners.problems import Problems
+from tether.runners.problems import Problems, WiringError
+from tether.runners.spec import Plan
 from tether.runners.wiring import read
 
 VERSION = 1
 LARGEST = 1 << 20
 """Bytes beyond which a file is no file of keys: it has a line a host."""
 SUFFIX = ".toml"
+KEYS = "keys"
+"""The folder beside a wiring where keys are looked for."""
 FILE, FOLDER = 0o600, 0o700
 
 
@@ -108,6 +111,19 @@ def read_keys(path: Path, host: str) -> Keyring:
             f"{path} has the keys of host {keyring.host}, but those of {host} are wanted"
         )
     return keyring
+
+
+def wanted_keys(plan: Plan, host: str, path: Path) -> Keyring | None:
+    """Return the keyring of one of a run's hosts; None where nothing is encrypted.
+
+    Raises WiringError when it cannot be had.
+    """
+    if len(plan.hosts) < 2 or plan.run.encryption == "off":
+        return None
+    try:
+        return read_keys(path, host)
+    except (OSError, ValueError) as error:
+        raise WiringError([f"[run] encryption = {plan.run.encryption!r}: {error}"]) from None
 
 
 def _private_text(path: Path) -> str:

@@ -14,6 +14,7 @@ from tether.runners.edges import overcommitted
 from tether.runners.environment import visible_gpus
 from tether.runners.folder import RunFolder
 from tether.runners.hosts import exposed
+from tether.runners.keys import KEYS, wanted_keys
 from tether.runners.metrics import MetricsFile
 from tether.runners.placement import missing_gpus
 from tether.runners.problems import WiringError
@@ -33,6 +34,7 @@ def launch(
     directory: Path | None,
     resumed: Path | None = None,
     *,
+    keys: Path | None = None,
     ssh: bool = False,
 ) -> int:
     """Run a plan to its end, at home; return the exit code.
@@ -43,6 +45,8 @@ def launch(
     from rich.console import Console
 
     refuse_what_is_not_here(plan, plan.home)
+    keys = keys or wiring.parent / KEYS
+    keyring = wanted_keys(plan, plan.home, keys)
     folder, start, notes = opened(plan, directory, resumed)
     keep_wiring(folder.path, wiring, sets, plan)
     console = Console()
@@ -50,8 +54,8 @@ def launch(
     for note in [*exposed(plan), *notes]:
         print(note, file=sys.stderr)
     with Progress(plan.run.name) as progress:
-        others = Ssh(plan, wiring, options(sets, directory, resumed), told) if ssh else None
-        result = uvloop.run(Up(plan, folder, progress, duration, start, others).run())
+        others = Ssh(plan, wiring, options(sets, directory, resumed, keys), told) if ssh else None
+        result = uvloop.run(Up(plan, folder, progress, duration, start, others, keyring).run())
     if result.outcome != "interrupted":
         finish(folder.path, console)
     for text in filter(None, [result.reason, *result.problems]):
@@ -59,9 +63,11 @@ def launch(
     return EXIT[result.outcome]
 
 
-def options(sets: Sequence[str], directory: Path | None, resumed: Path | None) -> list[str]:
+def options(
+    sets: Sequence[str], directory: Path | None, resumed: Path | None, keys: Path
+) -> list[str]:
     """Return the options with which the agents of the other hosts are started too."""
-    found = [option for text in sets for option in ("--set", text)]
+    found = ["--keys", str(keys), *(option for text in sets for option in ("--set", text))]
     if directory or resumed:
         found += ["--run", str(directory or resumed)]
     return found

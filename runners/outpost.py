@@ -13,11 +13,13 @@ from typing import Any
 
 from tether.actors.checkpoint import Checkpoints
 from tether.actors.clock import Clock, SystemClock
-from tether.runners.addresses import Addresses, agents, processes
+from tether.actors.keyring import Keyring
+from tether.runners.addresses import Addresses, hosts_of, of_agents, processes
 from tether.runners.crew import Crew
 from tether.runners.exchange import Exchange, Packet, Trunk
 from tether.runners.folder import RunFolder
 from tether.runners.hello import hello
+from tether.runners.keys import wanted_keys
 from tether.runners.launch import refuse_what_is_not_here
 from tether.runners.parcel import pieces
 from tether.runners.resume import prepared
@@ -32,7 +34,7 @@ LEFT = 1
 REFUSED = 2
 
 
-def take_part(plan: Plan, host: str, path: Path | None, *, attached: bool) -> int:
+def take_part(plan: Plan, host: str, path: Path | None, keys: Path, *, attached: bool) -> int:
     """Be the agent of a host that is not home until the run has ended; return the exit code.
 
     With `attached` it ends when the standard input does, which is the line to who started it.
@@ -40,9 +42,10 @@ def take_part(plan: Plan, host: str, path: Path | None, *, attached: bool) -> in
     import uvloop
 
     refuse_what_is_not_here(plan, host)
+    keyring = wanted_keys(plan, host, keys)
 
     async def whole() -> int:
-        outpost = Outpost(plan, host, path, told)
+        outpost = Outpost(plan, host, path, told, keyring=keyring)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, outpost.signalled, number)
@@ -76,15 +79,17 @@ class Outpost:
         path: Path | None,
         tell: Callable[[str], None],
         clock: Clock | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         self.plan = plan
+        self.keyring = keyring
         self.host = host
         self.path = path
         self.tell = tell
         self.clock = clock or SystemClock(plan.run.seed)
         self.folder: RunFolder | None = None
         self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        network = transport(host, 1, Addresses(far=agents(plan)), plan.run)
+        network = transport(host, 1, of_agents(plan, keyring), plan.run)
         self._exchange = Exchange(host, self.clock, network, self._take, self._renewed)
         self._sockets: SocketFolder | None = None
         self._crew: Crew | None = None
@@ -195,7 +200,8 @@ class Outpost:
             self.leave("; ".join(wrong))
             return
         sockets = self._sockets = SocketFolder()
-        addresses = Addresses(sockets.addresses(plan.processes(host)), processes(plan))
+        near = sockets.addresses(plan.processes(host))
+        addresses = Addresses(near, processes(plan), hosts_of(plan), self.keyring)
         make = children(plan, folder, addresses, run, host)
         self._crew = Crew(make, self._put, self._beside)
         self._beat()  # by which home knows that it is heard

@@ -13,13 +13,22 @@ from tether.runners.spec import RunSpec
 def transport(name: str, incarnation: int, addresses: Addresses, run: RunSpec) -> Transport:
     """Return what carries frames from and to a process: by files on its host, else by TCP.
 
-    What travels between hosts goes through `far` alone: keys belong there.
+    What travels between hosts is encrypted as the run says, with the keys of this host.
     """
-    times = {"heartbeat": run.beat, "unreachable": run.unreachable}
     if name not in addresses.far:
         return Unix(name, incarnation, addresses.near)
     control, bulk = map(bindable, addresses.far[name])
-    far = ZeroMQ(name, incarnation, {**addresses.far, name: (control, bulk)}, **times)
+    far = ZeroMQ(
+        name,
+        incarnation,
+        {**addresses.far, name: (control, bulk)},
+        heartbeat=run.beat,
+        unreachable=run.unreachable,
+        keyring=addresses.keyring,
+        hosts=addresses.hosts,
+        encryption=run.encryption,
+        everywhere=run.bind == "all",
+    )
     if name not in addresses.near:
         return far
     near = Unix(name, incarnation, addresses.near)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from tether.actors.clock import SystemClock
-from tether.runners.addresses import Addresses, processes
+from tether.actors.keyring import Keyring
+from tether.runners.addresses import Addresses, hosts_of, processes
 from tether.runners.audience import Audience
 from tether.runners.conductor import Conductor
 from tether.runners.environment import child_environment
@@ -66,6 +67,7 @@ class Up:
     duration: float | None = None
     start: Start = field(default_factory=Start)
     ssh: Ssh | None = None
+    keyring: Keyring | None = None
 
     async def run(self) -> Result:
         """Run it; whatever happens, no process and no socket file is left."""
@@ -80,8 +82,9 @@ class Up:
             stack.callback(sockets.remove)
             recorder = Recorder(metrics, self.show, lambda: conductor.t)
             plan, run = self.plan, SystemClock().token()
-            addresses = Addresses(sockets.addresses(plan.processes(plan.home)), processes(plan))
-            home = Home(plan, self.folder, run, self.start, told)
+            near = sockets.addresses(plan.processes(plan.home))
+            addresses = Addresses(near, processes(plan), hosts_of(plan), self.keyring)
+            home = Home(plan, self.folder, run, self.start, told, keyring=self.keyring)
             make = home.members(children(plan, self.folder, addresses, run))
             conductor = Conductor(plan, make, recorder, start=self.start)
             conductor.roster.remember = self.folder.remember

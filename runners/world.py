@@ -15,6 +15,7 @@ from tether.runners.addresses import Addresses, Ports
 from tether.runners.conductor import Conductor
 from tether.runners.faults import read_faults
 from tether.runners.folder import RunFolder
+from tether.runners.keys import mint
 from tether.runners.launch import refuse_hosts, refuse_what_is_not_here
 from tether.runners.linker import link
 from tether.runners.members import Here
@@ -216,7 +217,9 @@ class World:
         if self.by == "ipc":
             return Addresses(near=sockets.addresses(names))
         self._ports = Ports(names)
-        return Addresses(far=self._ports.pairs)
+        here = "localhost"  # with keys, as between hosts
+        hosts = dict.fromkeys(names, here)
+        return Addresses(far=self._ports.pairs, hosts=hosts, keyring=mint([here])[here])
 
     def _simulated(self) -> Conductor:
         network, faults, seed = self._given

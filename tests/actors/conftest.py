@@ -22,6 +22,7 @@ from tether.actors.message import Body, Kind, Message
 from tether.actors.node import Node
 from tether.actors.packet import Window
 from tether.actors.transport import Receiver, Transport
+from tether.actors.zeromq import ZeroMQ
 
 R = TypeVar("R")
 SIDES = ("left", "right")

@@ -132,7 +132,8 @@ async def test_an_end_is_noticed_though_nothing_is_sent(far: Far) -> None:
 
 async def test_a_flood_leaves_the_loop_its_turns(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outflow, "TURN_BYTES", 1000)
-    out, turns = dialling(far), []
+    out = dialling(far)
+    turns: list[int] = []
     task = asyncio.ensure_future(far.accept())
     await until(task.done)
     out._wait_for_room(True)

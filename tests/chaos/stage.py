@@ -51,6 +51,7 @@ class Agent:
         env: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
         inside: Sequence[str] = (),
+        keys: Path | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="a-"))
         self.temporary = self.folder / "t"
@@ -59,6 +60,7 @@ class Agent:
         self.said = self.folder / "said"
         ours = {MARK: str(self.folder), "TMPDIR": str(self.temporary), "PYTHONPATH": str(HERE)}
         self._inside = inside
+        self._keys = () if keys is None else ("--keys", str(keys))
         self._env = {**os.environ, **ours, **(env or {})}
         for name, text in {"wiring.toml": wiring, **(files or {})}.items():
             (self.folder / name).write_text(text)
@@ -82,7 +84,7 @@ class Agent:
         command = [*self._inside, sys.executable, "-m", "tether.runners", "up", wiring]
         with self.said.open("wb") as said:
             return subprocess.Popen(
-                [*command, *arguments],
+                [*command, *arguments, *self._keys],
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,

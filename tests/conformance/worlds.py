@@ -73,7 +73,7 @@ class Hand:
         return [restart for restart in self.tally.restarts if restart.actor == actor]
 
     def has_ended(self, actor: str, incarnation: int) -> bool:
-        """Tell whether an incarnation of an actor is known to be dead, to the program outside too."""
+        """Tell whether the program outside knows an incarnation of an actor to be dead."""
         process = self.world._process
         assert process is not None
         return process.node.directory.place(actor).incarnation > incarnation

@@ -253,6 +253,10 @@ def test_a_run_that_cannot_be_resumed_leaves_no_folder_behind(
 def test_the_agents_of_other_hosts_are_started_with_what_concerns_them() -> None:
     sets = ["worker.tau=2", "run.seed=1"]
 
-    assert options(sets, None, None) == ["--set", "worker.tau=2", "--set", "run.seed=1"]
-    assert options([], Path("runs/x"), Path("runs/y")) == ["--run", "runs/x"]
-    assert options([], None, Path("runs/y")) == ["--run", "runs/y"]
+    keys, always = Path("keys"), ["--keys", "keys"]
+
+    assert options(sets, None, None, keys) == [
+        *always, "--set", "worker.tau=2", "--set", "run.seed=1"
+    ]  # fmt: skip
+    assert options([], Path("runs/x"), Path("runs/y"), keys) == [*always, "--run", "runs/x"]
+    assert options([], None, Path("runs/y"), keys) == [*always, "--run", "runs/y"]
