@@ -7,6 +7,8 @@ import socket
 from collections.abc import Iterable
 from contextlib import ExitStack
 
+import pytest
+
 SPAN = 40
 """Ports that a host of a test may take."""
 TIMES = "[run]\nbeat = 0.1\nunreachable = 1\nhung = 5\nlost = 2\nwait = 20\ncheckpoint = 0.2\n"
@@ -17,6 +19,8 @@ CENTER = '[center]\nactor = "players:Center"\non = "a"\n'
 def addresses(names: Iterable[str]) -> dict[str, str]:
     """Return an address of the loopback for each host, with ports that are free on it."""
     hosts = {name: f"127.0.0.{number}" for number, name in enumerate(names, 1)}
+    if not all(is_free(machine, 0) for machine in hosts.values()):
+        pytest.skip(f"needs the addresses {', '.join(hosts.values())}, as Linux has them")
     while True:
         first = random.randrange(20000, 30000, SPAN)
         if all(is_free(machine, first + k) for machine in hosts.values() for k in range(SPAN)):
