@@ -100,7 +100,6 @@ async def _built(
     specs = [spec for spec in plan if spec.process == name]
     log_to_actors(Path(order["logs"]), [spec.name for spec in specs])
     origin = Origin(order["run"], name, order["start"])
-    times = plan.run
     transport = Unix(name, order["start"], addresses)
     try:
         process = Process(

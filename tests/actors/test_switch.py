@@ -252,12 +252,14 @@ class Wire:
     """A transport that keeps what it is given."""
 
     resend_after: float | None = None
+    shares = False
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
 
     async def start(self, receiver: Receiver) -> None: ...
     async def close(self, linger: float) -> None: ...
+    def loans(self, process: str) -> None: ...
     def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None: ...
 
     def send(self, process: str, frame: bytes) -> None:
