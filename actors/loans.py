@@ -12,6 +12,8 @@ from tether.actors.segments import SEGMENTS, SLOTS, Piece, Plan, Segment
 BOARD = SEGMENTS * SLOTS * 8
 """Bytes of a board: a count of 64 bits for each slot."""
 
+TRIES = 3
+"""Connections in a row that ended before anything came back, after which nothing is lent."""
 NO_WORDS = memoryview(b"").cast("Q")
 
 log = logging.getLogger("tether")
@@ -71,6 +73,11 @@ class Loans:
         """Whether all that was lent came back."""
         return all(map(self.settled, self._lent))
 
+    @property
+    def fruitful(self) -> bool:
+        """Whether anything ever came back."""
+        return any(self._back)
+
     def forget(self, segment: Segment) -> None:
         """Have the reader told that a segment is not used any more."""
         del self._announced[segment.plan.number]
@@ -108,6 +115,7 @@ class Lending:
         """The loans over the connection there is, or is to be, once anything was lent."""
         self._before: list[Loans] = []
         self._refused = False
+        self._fruitless = 0
 
     def loans(self) -> Loans | None:
         """Return the loans over the connection there is, or is to be; None where none can be."""
@@ -121,9 +129,12 @@ class Lending:
 
     def cut(self) -> None:
         """Hear that the connection has ended: what comes now goes over the next."""
-        if self.current is not None:
-            self._before.append(self.current)
-            self.current = None
+        if self.current is None:
+            return
+        self._fruitless = 0 if self.current.fruitful else self._fruitless + 1
+        self._refused |= self._fruitless == TRIES
+        self._before.append(self.current)
+        self.current = None
 
     def renewed(self) -> None:
         """Hear that the other lives: of what was under way nobody knows whether it came over."""

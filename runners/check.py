@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tether.runners.allowance import memory
 from tether.runners.edges import bounds, overcommitted
 from tether.runners.linker import link
 from tether.runners.problems import WiringError
@@ -49,7 +50,7 @@ def planned(path: Path | str, sets: Sequence[str] = (), patience: float = 120.0)
     if data["problems"]:
         raise WiringError(data["problems"])
     plan = Plan.from_wire(data["plan"])
-    if not plan.hosts and (problems := overcommitted(plan, _memory())):
+    if not plan.hosts and (problems := overcommitted(plan, memory())):
         raise WiringError(problems)
     return replace(plan, notes=(*data["notes"], *_printed(said)))
 
@@ -98,11 +99,6 @@ def _sizes(plan: Plan) -> str:
 
 def _several(size: int, noun: str, ending: str = "s") -> str:
     return f"{size} {noun}{ending if size > 1 else ''}"
-
-
-def _memory() -> int:
-    """Return this machine's memory in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def answer(path: Path, sets: Sequence[str]) -> dict[str, Any]:
