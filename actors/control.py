@@ -9,7 +9,7 @@ from tether.actors.inflow import Inflow
 from tether.actors.leases import Leases
 from tether.actors.transport import Receiver
 
-NEWS = 0xC1
+NEWS = b"\xc1lent"
 """What news of shared memory begin with: no frame does, for no msgpack does."""
 
 
@@ -29,11 +29,11 @@ class Control:
         self._inflow = Inflow(accepted, self._take, refuse, self._close, passed=self._leases.passed)
 
     def _take(self, message: memoryview) -> None:
-        if not len(message) or message[0] != NEWS:
+        if message[: len(NEWS)] != NEWS:
             self._receiver.frame(bytes(message), self._leases.lease)
             return
         try:
-            self._leases.news(bytes(message[1:]))
+            self._leases.news(bytes(message[len(NEWS) :]))
         except (OSError, ValueError) as error:
             self._inflow.refuse_memory(f"memory that is lent could not be taken in: {error}")
 

@@ -86,7 +86,7 @@ class Peer:
             return
         news = loans.news()
         if news is not None:
-            told = bytes([NEWS]) + msgpack.packb([news.board, news.plans, news.gone])
+            told = NEWS + msgpack.packb([news.board, news.plans, news.gone])
             self.control.send_bound(told, frame, regions=news.regions)
         elif loans.used:
             self.control.send_bound(frame)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.actors.lines import LINES, Line
 from tether.actors.cell import Cell
 from tether.actors.directory import Directory, Place
 from tether.actors.frames import Origin
@@ -19,7 +20,6 @@ from tether.actors.message import Body, Kind, Message
 from tether.actors.node import Node
 from tether.actors.packet import Window
 from tether.actors.transport import Receiver, Transport
-from tether.actors.zeromq import ZeroMQ
 
 R = TypeVar("R")
 SIDES = ("left", "right")
@@ -166,9 +166,10 @@ async def joined(
     return world
 
 
-def endpoints(folder: Path, *names: str) -> dict[str, tuple[str, str]]:
-    """Return a control and a bulk endpoint for each process."""
-    return {name: (f"ipc://{folder}/{name}.c", f"ipc://{folder}/{name}.b") for name in names}
+@pytest.fixture(params=LINES)
+def line(request: pytest.FixtureRequest) -> Line:
+    """Each transport between real processes."""
+    return LINES[request.param]
 
 
 @pytest.fixture
@@ -182,20 +183,21 @@ def folder() -> Any:
 Make = Callable[..., Awaitable[World]]
 
 
-@pytest.fixture(params=["memory", "ipc"])
+@pytest.fixture(params=["memory", *LINES])
 async def make_world(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Make]:
-    """What makes the two sides, in one process and over ZeroMQ."""
+    """What makes the two sides, in one process and over each transport."""
     made: list[World] = []
 
     async def make(window: Window | None = None) -> World:
         if request.param == "memory":
             made.append(memory_world(window))
         else:
-            addresses = endpoints(folder, *SIDES)
-            transports = {side: ZeroMQ(side, 1, addresses) for side in SIDES}
+            line = LINES[request.param]
+            addresses = line.endpoints(folder, *SIDES)
+            transports = {side: line.make(side, 1, addresses) for side in SIDES}
 
-            def again(side: str, start: int) -> ZeroMQ:
-                return ZeroMQ(side, start, addresses)
+            def again(side: str, start: int) -> Transport:
+                return line.make(side, start, addresses)
 
             made.append(await joined(transports, window, again=again))
         return made[-1]

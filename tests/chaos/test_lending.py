@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import signal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -41,7 +43,7 @@ async def test_who_is_killed_in_an_exchange_leaves_nothing_with_the_other(victim
         for _ in range(KILLS):
             pid = await dying.pid()
             os.kill(pid, signal.SIGKILL)
-            await eventually(dying.pid, lambda now, last=pid: now != last)
+            await eventually(dying.pid, partial(operator.ne, pid))
             await more_exchanges(center)
 
         after = await eventually(living.holds, lambda holds: holds[0] <= files + TIMING)

@@ -73,9 +73,10 @@ class Hand:
         return [restart for restart in self.tally.restarts if restart.actor == actor]
 
     def has_ended(self, actor: str, incarnation: int) -> bool:
-        """Tell whether an incarnation of an actor is known to be dead."""
-        entry = self.world._conductor.roster.entries[actor]
-        return entry.state != "up" or entry.incarnation > incarnation
+        """Tell whether an incarnation is known to be dead, to the program outside too."""
+        process = self.world._process
+        assert process is not None
+        return process.node.directory.place(actor).incarnation > incarnation
 
     def is_gone(self, actor: str) -> bool:
         """Tell whether an actor is known to be dead, and will not come back."""
