@@ -53,6 +53,8 @@ class Assembly:
         Raises ValueError when one is not as large as the message says.
         """
         for index, part in enumerate(parts):
+            if part.memory is not None:  # it came by itself
+                continue
             if index not in self._memory:
                 return False
             if self._memory[index].nbytes != part.nbytes:
@@ -65,4 +67,5 @@ class Assembly:
     def fill(self, parts: tuple[Part, ...]) -> None:
         """Give each part its memory."""
         for index, part in enumerate(parts):
-            part.memory = self._memory[index]
+            if part.memory is None:
+                part.memory = self._memory[index]

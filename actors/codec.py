@@ -138,7 +138,7 @@ class _Encoder:
         if tensors.is_tensor(value):
             return self.part(TENSOR, *tensors.tensor_part(value, self.lendable, self.take))
         if tensors.is_array(value):
-            return self.part(ARRAY, *tensors.array_part(value))
+            return self.part(ARRAY, *tensors.array_part(value, self.take))
         return self.named(value)
 
     def named(self, value: Any) -> msgpack.ExtType:

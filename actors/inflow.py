@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from tether.actors.outflow import LENGTH
+from tether.actors.outflow import LENGTH, REFUSAL
 
 MAX_MESSAGE = 16 << 20
 """Bytes beyond which a peer is cut off: no frame of ours exceeds 8 MiB."""
 HEAD = LENGTH.size
+RIGHTS = socket.CMSG_SPACE(253 * array("i").itemsize)
+"""Room for as many descriptors as the kernel passes with one message."""
+CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class Inflow:
     """Reads a connection that was accepted; `take` gets each message, valid during the call only.
 
     The first message is the peer's hello. One that is too long ends the connection, by `refuse`.
+    `passed` gets the file descriptors that come along; without it none are taken.
     """
 
     def __init__(
@@ -26,12 +32,14 @@ class Inflow:
         refuse: Callable[[str], None],
         ended: Callable[[Inflow], None],
         room: int = 1 << 18,
+        passed: Callable[[Sequence[int]], None] | None = None,
     ) -> None:
         self.peer = ""
         self._socket = accepted
         self._take = take
         self._refuse = refuse
         self._ended = ended
+        self._passed = passed
         self._room = room
         self._view = memoryview(bytearray(room))
         self._start = self._end = 0
@@ -42,7 +50,7 @@ class Inflow:
     def _read(self) -> None:
         """Take in what is there, up to the room there is; the loop calls again for more."""
         try:
-            came = self._socket.recv_into(self._view[self._end :])
+            came = self._received(self._view[self._end :])
         except BlockingIOError:
             return
         except OSError:
@@ -52,6 +60,28 @@ class Inflow:
             return
         self._end += came
         self._hand_on()
+
+    def _received(self, room: memoryview) -> int:
+        """Take in bytes, and the descriptors that come with the first of them."""
+        if self._passed is None:
+            return self._socket.recv_into(room)
+        came, rights, flags, _ = self._socket.recvmsg_into([room], RIGHTS, CLOSED_ON_EXEC)
+        descriptors = array("i")
+        for _level, _kind, data in rights:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+        if rights:
+            self._passed(descriptors)
+        if flags & socket.MSG_CTRUNC:
+            self.refuse_memory("this process has no room for the descriptors that came")
+            return 0
+        return came
+
+    def refuse_memory(self, why: str) -> None:
+        """End the connection: what was passed along cannot be taken in, so all is to be copied."""
+        self._refuse(why)
+        with suppress(OSError):
+            self._socket.send(REFUSAL)
+        self.close()
 
     def _hand_on(self) -> None:
         """Hand on all messages that are whole, and make room for the rest of the next."""

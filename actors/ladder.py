@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Container
 
+from tether.actors.loans import Loans
 from tether.actors.transport import Receiver, Transport
 
 
@@ -19,6 +20,7 @@ class Ladder:
     def __init__(self, near: Transport, far: Transport, away: Container[str]) -> None:
         self.near = near
         self.far = far
+        self.shares = near.shares or far.shares
         self._away = away
 
     def _rung(self, process: str) -> Transport:
@@ -32,6 +34,10 @@ class Ladder:
     def send(self, process: str, frame: bytes) -> None:
         """Carry a frame."""
         self._rung(process).send(process, frame)
+
+    def loans(self, process: str) -> Loans | None:
+        """Return what counts the memory that frames lend to a process."""
+        return self._rung(process).loans(process)
 
     def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
         """Carry a chunk."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+
+from tether.actors.returns import Returns
+from tether.actors.segments import Piece, Segment, Segments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,36 +21,57 @@ FREE_LIMIT = 2 << 30
 
 
 class Slot:
-    """One piece of transport memory, busy while any tensor or array lies in it.
+    """One piece of transport memory in use, for as long as any tensor or array lies in it.
 
     It is the base object of what is built in it, so its own end tells that nobody looks any more.
     """
 
-    __slots__ = ("__array_interface__", "address", "pool", "raw")
+    __slots__ = ("__array_interface__", "piece", "pool")
 
-    def __init__(self, pool: Pool, raw: Bytes, nbytes: int) -> None:
+    def __init__(self, pool: Pool, piece: Piece | Own, nbytes: int) -> None:
         self.pool = pool
-        self.raw = raw
-        self.address = aligned(raw.ctypes.data)
+        self.piece = piece
         self.__array_interface__ = {
-            "data": (self.address, False),
+            "data": (piece.address, False),
             "shape": (nbytes,),
             "typestr": "|u1",
             "version": 3,
         }
 
     def __del__(self) -> None:
-        self.pool.give_back(self)
+        self.pool.give_back(self.piece)
 
 
-class Pool:
-    """The transport memory of one process, and what of it is lent."""
+class Own:
+    """A piece of memory of this process alone."""
 
-    def __init__(self, free_limit: int = FREE_LIMIT) -> None:
+    __slots__ = ("_raw", "address", "size")
+
+    def __init__(self, size: int) -> None:
+        import numpy as np
+
+        self._raw = np.empty(size + ALIGNMENT, np.uint8)
+        self.address = aligned(self._raw.ctypes.data)
+        self.size = size
+
+    def unread(self) -> bool:
+        """Tell whether nobody reads it: who could is in this process, and looks at its slot."""
+        return True
+
+
+class Pool(Returns[Piece | Own]):
+    """The transport memory of one process, and what of it is lent.
+
+    Large pieces lie in `segments`, if there are any, so that other processes can read them there.
+    """
+
+    def __init__(self, segments: Segments | None = None, free_limit: int = FREE_LIMIT) -> None:
+        super().__init__()
         self.free_limit = free_limit
-        self.free_bytes = 0
-        self._free: dict[int, list[Bytes]] = {}
-        self._owned: set[int] = set()
+        self._segments = segments
+        self._process = os.getpid()
+        self._free: dict[int, list[Piece | Own]] = {}
+        self._used: dict[int, Piece | Own] = {}
         self._lent: Counter[int] = Counter()
 
     def take(self, nbytes: int) -> Bytes:
@@ -54,27 +79,93 @@ class Pool:
         import numpy as np
 
         size = rounded(nbytes)
-        free = self._free.get(size)
-        if free:
-            raw = free.pop()
-            self.free_bytes -= size
-        else:
-            raw = np.empty(size + ALIGNMENT, np.uint8)
-        slot = Slot(self, raw, nbytes)
-        self._owned.add(slot.address)
-        return np.asarray(slot)
+        with self.settled():
+            piece = self._reused(size) or self._made(size)
+            self._used[piece.address] = piece
+        return np.asarray(Slot(self, piece, nbytes))
 
-    def give_back(self, slot: Slot) -> None:
-        """Keep the memory of a slot nobody looks at for the next of its size."""
-        self._owned.discard(slot.address)
-        size = slot.raw.nbytes - ALIGNMENT
-        if self.free_bytes + size <= self.free_limit:
-            self.free_bytes += size
-            self._free.setdefault(size, []).append(slot.raw)
+    def _reused(self, size: int) -> Piece | Own | None:
+        """Return the piece of a size that was used last: the likeliest to be in a cache."""
+        if os.getpid() != self._process:  # a fork has no say in what it inherited
+            return None
+        free = self._free.get(size, [])
+        for index in range(len(free) - 1, -1, -1):
+            if free[index].unread():
+                return free.pop(index)
+        for piece in [piece for piece in free if isinstance(piece, Piece) and piece.lost]:
+            self._retire(piece.segment)
+        return None
+
+    def _made(self, size: int) -> Piece | Own:
+        if self._segments is None or size <= PAGE or os.getpid() != self._process:
+            return Own(size)
+        pieces = self._segments.make(size)
+        if not pieces:  # what nobody uses now may make room
+            self._trim(size)
+            pieces = self._segments.make(size)
+        if not pieces:
+            return Own(size)
+        first, *others = pieces
+        self._free.setdefault(size, []).extend(reversed(others))
+        return first
+
+    def give_back(self, piece: Piece | Own) -> None:
+        """Keep a piece that nobody looks at here for the next of its size."""
+        self._used.pop(piece.address, None)
+        self.put(piece)
+
+    def book(self, item: Piece | Own) -> None:
+        """Enter a piece among the free ones, and let go of what is too much."""
+        if isinstance(item, Piece) and item.segment.retired:
+            item.segment.forget()
+            return
+        self._free.setdefault(item.size, []).append(item)
+        excess = self._free_bytes() - self.free_limit
+        if excess > 0:
+            self._trim(excess)
+
+    def _trim(self, excess: int) -> None:
+        """Let go of the free pieces that were used least lately, segments only as a whole."""
+        for free in list(self._free.values()):
+            for piece in list(free):
+                if excess <= 0:
+                    return
+                if isinstance(piece, Own):
+                    free.remove(piece)
+                    excess -= piece.size
+                elif not piece.segment.retired and self._idle(piece.segment):
+                    self._retire(piece.segment)
+                    excess -= piece.segment.region.nbytes
+
+    def _idle(self, segment: Segment) -> bool:
+        """Tell whether nobody looks at any slot of a segment, here or elsewhere."""
+        free = [piece for piece in self._free[segment.plan.size] if _of(piece, segment)]
+        return len(free) == segment.plan.slots and all(piece.unread() for piece in free)
+
+    def _retire(self, segment: Segment) -> None:
+        assert self._segments is not None
+        if not segment.retired:
+            self._segments.retire(segment)
+            free = self._free[segment.plan.size]
+            free[:] = [piece for piece in free if not _of(piece, segment)]
+
+    @property
+    def free_bytes(self) -> int:
+        """Bytes kept for reuse, also those that others still read."""
+        with self.settled():
+            return self._free_bytes()
+
+    def _free_bytes(self) -> int:
+        return sum(size * len(free) for size, free in self._free.items())
+
+    def shared(self, address: int) -> Piece | None:
+        """Return the piece in use that begins at this address, if others can read it there."""
+        piece = self._used.get(address)
+        return piece if isinstance(piece, Piece) else None
 
     def owns(self, address: int) -> bool:
         """Tell whether a slot that is in use begins at this address."""
-        return address in self._owned
+        return address in self._used
 
     def lend(self, address: int) -> None:
         """Count one more message that reads this slot."""
@@ -89,6 +180,10 @@ class Pool:
     def is_lent(self, address: int) -> bool:
         """Tell whether a message may still read this slot."""
         return address in self._lent
+
+
+def _of(piece: Piece | Own, segment: Segment) -> bool:
+    return isinstance(piece, Piece) and piece.segment is segment
 
 
 def aligned(address: int) -> int:

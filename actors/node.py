@@ -23,6 +23,7 @@ from tether.actors.packet import Pair, Window
 from tether.actors.press import Presses, Ways, book
 from tether.actors.probes import Probes
 from tether.actors.records import argument_records
+from tether.actors.segments import Segments
 from tether.actors.succession import ANEW, Succession, Wills
 from tether.actors.switch import Switch
 from tether.actors.transport import Transport
@@ -63,7 +64,7 @@ class Node:
         self.recorded = recorded
         self.witness = witness
         self.keep: Callable[[Cell, int], None] = nothing_kept
-        self.pool = Pool()
+        self.pool = Pool(Segments() if transport is not None and transport.shares else None)
         self.cells: dict[str, Cell] = {}
         self._buried: set[str] = set()
         self.switch = Switch(origin, directory, self, self.pool, transport, window, journal)

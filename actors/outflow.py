@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from tether.actors.region import Region
 
 Bytes = bytes | memoryview
 
@@ -15,28 +20,54 @@ LENGTH = struct.Struct("<I")
 """What stands before each message: its length."""
 TURN_BYTES = 8 << 20
 """What one turn of the loop moves at most, so that everything else gets its turn too."""
+REFUSAL = b"\x15"
+"""What comes back before a connection is closed because the memory passed could not be taken."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 """Seconds between attempts to connect: they double from the first to the longest."""
+
+
+def nothing() -> None:
+    """Have nobody told."""
+
+
+@dataclass(slots=True, eq=False)
+class Letter:
+    """A message on its way: the bytes that have not gone, and memory that is passed along."""
+
+    parts: list[Bytes]
+    regions: Sequence[Region] = ()
+    bound: bool = False
+    """Whether it says something of this connection only."""
+    begun: bool = False
+    """Whether some of it has gone."""
 
 
 class Outflow:
     """Dials a stream socket, again when it breaks, and says first who speaks.
 
-    A message that had gone out in part when the connection broke is forgotten; `renewed` is called
-    when a new one stands, for all that was under way may be lost.
+    A message that had gone out in part when the connection broke is forgotten, and so are those
+    that were bound to it; `renewed` is called when a new one stands, for all that was under way may
+    be lost. `cut` is called when one ends, and `refused` when the other side wants no memory.
     """
 
     def __init__(
-        self, path: str, hello: bytes, renewed: Callable[[], None], buffered: int | None = None
+        self,
+        path: str,
+        hello: bytes,
+        renewed: Callable[[], None],
+        buffered: int | None = None,
+        *,
+        cut: Callable[[], None] = nothing,
+        refused: Callable[[], None] = nothing,
     ) -> None:
         self.path = path
         self._hello = hello
         self._renewed = renewed
         self._buffered = buffered
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[list[Bytes]] = deque()
-        self._begun = False
-        """Whether some of the first message has gone out."""
+        self._cut = cut
+        self._refused = refused
+        self._queue: deque[Letter] = deque()
         self._socket: socket.socket | None = None
         self._connections = 0
         self._pause = FIRST_PAUSE
@@ -52,8 +83,15 @@ class Outflow:
         size = 0
         for part in parts:
             size += len(part)
-        message: list[Bytes] = [LENGTH.pack(size), *parts]
-        self._queue.append(message)
+        self._post(Letter([LENGTH.pack(size), *parts]))
+
+    def send_bound(self, *messages: Bytes, regions: Sequence[Region] = ()) -> None:
+        """Send messages that are of no use over another connection, and pass memory with them."""
+        parts = [part for each in messages for part in (LENGTH.pack(len(each)), each)]
+        self._post(Letter(parts, regions, bound=True))
+
+    def _post(self, letter: Letter) -> None:
+        self._queue.append(letter)
         if len(self._queue) == 1 and self._socket is not None:
             self._flush()
 
@@ -63,24 +101,29 @@ class Outflow:
         queue, budget = self._queue, TURN_BYTES
         try:
             while queue and budget > 0:
-                sent = self._socket.sendmsg(queue[0])
+                letter = queue[0]
+                sent = self._socket.sendmsg(letter.parts, _rights(letter.regions))
+                letter.regions = ()
                 budget -= sent
                 self._went(sent)
         except BlockingIOError:
             pass
         except OSError:
+            with suppress(BlockingIOError):
+                self._listen()
             self._lost()
             return
         self._wait_for_room(bool(queue))
 
     def _went(self, sent: int) -> None:
         """Take out of the first message what has gone, and the message when all has."""
-        message = self._queue[0]
-        while message and sent >= len(message[0]):
-            sent -= len(message.pop(0))
-        self._begun = bool(message)
-        if message:
-            message[0] = memoryview(message[0])[sent:]
+        letter = self._queue[0]
+        parts = letter.parts
+        while parts and sent >= len(parts[0]):
+            sent -= len(parts.pop(0))
+        if parts:
+            letter.begun = True
+            parts[0] = memoryview(parts[0])[sent:]
         else:
             self._queue.popleft()
 
@@ -123,18 +166,21 @@ class Outflow:
             self._wait_for_room(True)
 
     def _heard(self) -> None:
-        """Notice an end: nothing else ever comes this way."""
-        assert self._socket is not None
+        """Notice an end: nothing but a refusal ever comes before it."""
         with suppress(BlockingIOError):
-            with suppress(ConnectionError):
-                self._socket.recv(4096)
+            self._listen()
             self._lost()
+
+    def _listen(self) -> None:
+        assert self._socket is not None
+        with suppress(ConnectionError):
+            if self._socket.recv(len(REFUSAL)) == REFUSAL:
+                self._refused()
 
     def _lost(self) -> None:
         self._hang_up()
-        if self._begun:
-            self._queue.popleft()
-            self._begun = False
+        self._queue = deque(each for each in self._queue if not (each.bound or each.begun))
+        self._cut()
         self._dial_later()
 
     def _hang_up(self) -> None:
@@ -150,3 +196,11 @@ class Outflow:
             self._timer.cancel()
         self._hang_up()
         self._queue.clear()
+
+
+def _rights(regions: Sequence[Region]) -> list[Any]:
+    """Return what has the kernel pass memory along with the first byte of a message."""
+    if not regions:
+        return []
+    descriptors = array("i", [region.fd for region in regions])
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]

@@ -193,7 +193,7 @@ def _plain(where: str, value: Any) -> Any:
 def _array_part(array: Any) -> tuple[str, list[int], Part]:
     if array.flags.c_contiguous and array.dtype.kind in tensors.ARRAY_KINDS:
         return array.dtype.str, list(array.shape), Part(array.nbytes, value=array)
-    return tensors.array_part(array)
+    return tensors.array_part(array, None)
 
 
 def _lowered(tree: Any, spans: dict[str, tuple[int, int]], data: memoryview) -> Any:

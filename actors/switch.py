@@ -10,9 +10,10 @@ from functools import partial
 from typing import Protocol
 
 from tether.actors import frames
+from tether.actors.carriage import carry
 from tether.actors.directory import Directory
 from tether.actors.early import Early
-from tether.actors.frames import Frame, Origin
+from tether.actors.frames import Lease, Origin
 from tether.actors.journal import Journal, Key, Memory
 from tether.actors.ledger import Ledger
 from tether.actors.link import Link
@@ -195,8 +196,9 @@ class Switch:
                 self.inbox.word(word)
             elif not self.directory.absent(word.target):
                 out.setdefault(process, ([], []))[1].append(word)
-        for process, (packets, words) in out.items():
-            self._carry(process, packets, words, now)
+        for process, outgoing in out.items():
+            assert self.transport is not None  # there is no link to another process without one
+            carry(self.transport, self.pool, self.origin, process, outgoing, now)
 
     def _gather(self, link: Link, out: dict[str, Outgoing], now: float) -> None:
         """Take all that a link has to say: at once inside the process, else to what goes out."""
@@ -209,18 +211,6 @@ class Switch:
             if packet.messages or not packet.first:
                 self._watch.over(link)
 
-    def _carry(
-        self, process: str, packets: list[tuple[Pair, Packet]], words: list[Word], now: float
-    ) -> None:
-        assert self.transport is not None  # there is no link to another process without one
-        batches = frames.batches(packets) or [[]]
-        for batch in batches:
-            frame = Frame(self.origin, batch, words if batch is batches[-1] else [])
-            self.transport.send(process, frames.pack_frame(frame, now))
-            for pair, packet in batch:
-                for header, data in frames.chunks(self.origin.run, pair, packet):
-                    self.transport.send_chunk(process, header, data)
-
     def _arrive(self, link: Link, packet: Packet, now: float) -> None:
         due = link.push(packet, now)
         if packet.messages or not packet.first:
@@ -230,13 +220,13 @@ class Switch:
         for message in due:
             self.inbox.deliver(link, message)
 
-    def frame(self, data: bytes) -> None:
+    def frame(self, data: bytes, lease: Lease | None = None) -> None:
         """Take a frame in.
 
         One that is malformed, of another run or to a stale incarnation is counted and dropped.
         """
         try:
-            frame = frames.unpack_frame(data, self._loop.time())
+            frame = frames.unpack_frame(data, self._loop.time(), lease)
             if frame.origin.run != self.origin.run:
                 raise ValueError(f"a frame of run {frame.origin.run} came, which is not this one")
         except ValueError as error:

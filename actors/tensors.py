@@ -126,7 +126,7 @@ def _copied(tensor: Tensor, take: Take | None) -> Tensor:
     return copy.copy_(tensor.resolve_conj().resolve_neg())
 
 
-def array_part(array: Any) -> tuple[str, list[int], Part]:
+def array_part(array: Any, take: Take | None) -> tuple[str, list[int], Part]:
     """Return dtype, shape and the part of an array, copied; raise TypeError for Python objects."""
     import numpy as np
 
@@ -135,8 +135,11 @@ def array_part(array: Any) -> tuple[str, list[int], Part]:
             f"an array of dtype {array.dtype} does not travel; one of bool, int, uint, float or "
             "complex does"
         )
-    sent = np.array(array, order="C", copy=True)
-    sent.flags.writeable = True
+    if take is None or array.nbytes < WORTH_REUSE:
+        sent = np.empty(array.shape, array.dtype)
+    else:
+        sent = take(array.nbytes).view(array.dtype).reshape(array.shape)
+    np.copyto(sent, array)
     return sent.dtype.str, list(sent.shape), Part(sent.nbytes, value=sent)
 
 
@@ -150,6 +153,22 @@ def raw(part: Part) -> memoryview:
     elif value.nbytes:
         value = value.reshape(-1).view("u1")
     return memoryview(value).cast("B") if part.nbytes else memoryview(b"")
+
+
+def place(part: Part) -> tuple[int, int]:
+    """Return the address at which the memory begins that a part lies in, and how far in it lies."""
+    value = part.memory if part.value is None else part.value
+    if is_tensor(value):
+        address: int = value.untyped_storage().data_ptr()
+        return address, value.data_ptr() - address
+    return value.ctypes.data, 0
+
+
+def array_at(base: Any) -> Any:
+    """Return the array over the memory an object stands for, which lives as long as the array."""
+    import numpy as np
+
+    return np.asarray(base)
 
 
 def rebuilt_tensor(dtype: str, shape: list[int], part: Part, device: str) -> Tensor:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tether.actors.frames import Lease
+    from tether.actors.loans import Loans
 
 
 class Receiver(Protocol):
     """Who takes in what a transport brings."""
 
-    def frame(self, data: bytes) -> None:
-        """Take a frame of packets in."""
+    def frame(self, data: bytes, lease: Lease | None = None) -> None:
+        """Take a frame of packets in; `lease` gives the memory that it says was lent."""
         ...
 
     def chunk(self, header: bytes, data: memoryview) -> None:
@@ -28,6 +32,9 @@ class Transport(Protocol):
     """Seconds without acknowledgement after which links resend; None where only a broken
     connection loses anything, which `Receiver.connected` tells."""
 
+    shares: bool
+    """Whether it joins processes that may share memory."""
+
     async def start(self, receiver: Receiver) -> None:
         """Begin to take in what comes."""
         ...
@@ -36,12 +43,16 @@ class Transport(Protocol):
         """Carry a frame of at most 8 MiB to a process: control, never behind bulk."""
         ...
 
+    def loans(self, process: str) -> Loans | None:
+        """Return what counts the memory that frames lend to a process; None where none can be."""
+        ...
+
     def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
         """Carry a chunk of a large part; `data` is not written until it has left."""
         ...
 
     def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None:
-        """Forget the connection to a process that was started anew, maybe elsewhere."""
+        """Forget the connection to a process that has died, which may come back elsewhere."""
         ...
 
     async def close(self, linger: float) -> None:

@@ -15,7 +15,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import msgpack
+
+from tether.actors.control import NEWS, Control
 from tether.actors.inflow import Inflow
+from tether.actors.loans import Lending, Loans
 from tether.actors.outflow import Outflow
 from tether.actors.transport import Receiver
 
@@ -58,11 +62,37 @@ class Listener:
 
 
 class Peer:
-    """The two connections to one other process."""
+    """The two connections to one other process, and what it is lent."""
 
-    def __init__(self, control: Outflow, bulk: Outflow) -> None:
-        self.control = control
-        self.bulk = bulk
+    def __init__(self, process: str, addresses: tuple[str, str], unix: Unix) -> None:
+        control, bulk = map(path_of, addresses)
+        self.lending = Lending()
+        self._process = process
+        self._unix = unix
+        self.control = Outflow(
+            control, unix.hello, self._renewed, cut=self.lending.cut, refused=self.lending.refuse
+        )
+        self.bulk = Outflow(bulk, unix.hello, partial(unix.renewed, process))
+
+    def _renewed(self) -> None:
+        self.lending.renewed()
+        self._unix.renewed(self._process)
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame, after the news of what it lends."""
+        loans = self.lending.current
+        if loans is None:
+            self.control.send(frame)
+            return
+        news = loans.news()
+        if news is not None:
+            told = NEWS + msgpack.packb([news.board, news.plans, news.gone])
+            self.control.send_bound(told, frame, regions=news.regions)
+        elif loans.used:
+            self.control.send_bound(frame)
+        else:
+            self.control.send(frame)
+        loans.used = False
 
     def __len__(self) -> int:
         return len(self.control) + len(self.bulk)
@@ -78,6 +108,7 @@ class Unix:
 
     resend_after: float | None = None
     """Only a broken connection loses anything."""
+    shares = True
 
     def __init__(
         self, process: str, incarnation: int, addresses: Mapping[str, tuple[str, str]]
@@ -85,10 +116,10 @@ class Unix:
         self.process = process
         self.addresses = dict(addresses)
         self.foreign = 0
-        self._hello = f"{process}/{incarnation}".encode()
+        self.hello = f"{process}/{incarnation}".encode()
         self._peers: dict[str, Peer] = {}
         self._listeners: list[Listener] = []
-        self._inflows: set[Inflow] = set()
+        self._inflows: set[Inflow | Control] = set()
         self._receiver: Receiver | None = None
         self._closed = False
 
@@ -97,23 +128,28 @@ class Unix:
         self._receiver = receiver
         control, bulk = map(path_of, self.addresses[self.process])
         self._listeners = [
-            Listener(control, partial(self._accept, self._take_frame, 1 << 18)),
-            Listener(bulk, partial(self._accept, self._take_chunk, CHUNK_ROOM)),
+            Listener(control, self._accept_control),
+            Listener(bulk, self._accept_bulk),
         ]
 
-    def _accept(
-        self, take: Callable[[memoryview], None], room: int, accepted: socket.socket
-    ) -> None:
+    def _accept_control(self, accepted: socket.socket) -> None:
+        assert self._receiver is not None
+        if self._ours(accepted):
+            ended = self._inflows.discard
+            self._inflows.add(Control(accepted, self._receiver, self._refuse, ended))
+
+    def _accept_bulk(self, accepted: socket.socket) -> None:
+        if self._ours(accepted):
+            ended = self._inflows.discard
+            self._inflows.add(Inflow(accepted, self._take_chunk, self._refuse, ended, CHUNK_ROOM))
+
+    def _ours(self, accepted: socket.socket) -> bool:
+        """Tell whether who connects is of the same user; hang up if not."""
         user = _user(accepted)
         if user != os.getuid():
             self._refuse(f"a connection of user {user} came, who is another")
             accepted.close()
-            return
-        self._inflows.add(Inflow(accepted, take, self._refuse, self._inflows.discard, room))
-
-    def _take_frame(self, message: memoryview) -> None:
-        assert self._receiver is not None
-        self._receiver.frame(bytes(message))
+        return user == os.getuid()
 
     def _take_chunk(self, message: memoryview) -> None:
         assert self._receiver is not None
@@ -131,14 +167,11 @@ class Unix:
     def _peer(self, process: str) -> Peer:
         peer = self._peers.get(process)
         if peer is None:
-            control, bulk = map(path_of, self.addresses[process])
-            renewed = partial(self._renewed, process)
-            peer = self._peers[process] = Peer(
-                Outflow(control, self._hello, renewed), Outflow(bulk, self._hello, renewed)
-            )
+            peer = self._peers[process] = Peer(process, self.addresses[process], self)
         return peer
 
-    def _renewed(self, process: str) -> None:
+    def renewed(self, process: str) -> None:
+        """Have all said again to a process that may not have come over."""
         log.info("%s: the connection to %s was renewed", self.process, process)
         if self._receiver is not None:
             self._receiver.connected(process)
@@ -146,7 +179,11 @@ class Unix:
     def send(self, process: str, frame: bytes) -> None:
         """Send a frame of control to a process; once closed, nothing is sent any more."""
         if not self._closed:
-            self._peer(process).control.send(frame)
+            self._peer(process).send(frame)
+
+    def loans(self, process: str) -> Loans | None:
+        """Return what counts the memory that frames lend to a process; None where none can be."""
+        return None if self._closed else self._peer(process).lending.loans()
 
     def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
         """Send a chunk to a process; it is copied when the kernel has room for it."""
@@ -154,11 +191,12 @@ class Unix:
             self._peer(process).bulk.send(HEADER.pack(len(header)) + header, data)
 
     def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None:
-        """Forget the connections to a process that was started anew, maybe elsewhere."""
+        """Forget the connections to a process that has died, and all that it was lent."""
         if addresses is not None:
             self.addresses[process] = addresses
         peer = self._peers.pop(process, None)
         if peer is not None:
+            peer.lending.end()
             peer.close()
 
     async def close(self, linger: float) -> None:

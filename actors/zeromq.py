@@ -68,6 +68,7 @@ class ZeroMQ:
 
     resend_after: float | None = None
     """ZeroMQ loses messages only with a connection, and its monitor tells when a new one stands."""
+    shares = False
 
     def __init__(
         self,
@@ -235,6 +236,9 @@ class ZeroMQ:
         """Queue a chunk for a process; it is copied when ZeroMQ has room for it."""
         if not self._closed:
             self._peer(process).bulk.pump.send(header, data)
+
+    def loans(self, process: str) -> None:
+        """Lend nothing: its processes may be on other hosts."""
 
     def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None:
         """Forget the connection to a process that was started anew, maybe elsewhere."""

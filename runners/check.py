@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tether.runners.allowance import memory
 from tether.runners.codecs import lines
 from tether.runners.edges import bounds, overcommitted
 from tether.runners.linker import link
@@ -101,11 +102,6 @@ def _sizes(plan: Plan) -> str:
 
 def _several(size: int, noun: str, ending: str = "s") -> str:
     return f"{size} {noun}{ending if size > 1 else ''}"
-
-
-def memory() -> int:
-    """Return this machine's memory in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def answer(path: Path, sets: Sequence[str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from tether.actors.frames import Origin
 from tether.runners.addresses import Addresses
+from tether.runners.allowance import more_files
 from tether.runners.blackbox import BlackBox
 from tether.runners.channel import Channel
 from tether.runners.digest import digests, drift
@@ -34,6 +35,7 @@ def main() -> None:
     """Live until the agent says close, or until it is dead."""
     line, life, box = map(int, sys.argv[1:4])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent hears it, and says what to do
+    more_files()
     log_what_fits()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     import uvloop

@@ -113,7 +113,8 @@ def _up(process: Process, change: Mapping[str, Any]) -> None:
     process.node.up(change["actor"], replace(place, incarnation=change["incarnation"]))
 
 
-def _renewed(process: Process, change: Mapping[str, Any]) -> None:
+def _ended(process: Process, change: Mapping[str, Any]) -> None:
+    """Forget the connections to a process that is dead, whether it comes back or not."""
     node = process.node
     if node.transport is not None and change["process"] != node.origin.process:
         node.transport.renew(change["process"])
@@ -155,7 +156,8 @@ def _cares(process: Process, name: str, table: str) -> bool:
 CHANGES: Mapping[str, Callable[[Process, Mapping[str, Any]], None]] = {
     "down": _down,
     "up": _up,
-    "renewed": _renewed,
+    "ended": _ended,
+    "renewed": _ended,
     "unreachable": _unreachable,
     "reachable": _reachable,
     "joined": _joined,

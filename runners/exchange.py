@@ -10,6 +10,7 @@ import msgpack
 import zmq
 
 from tether.actors.clock import Clock
+from tether.actors.frames import Lease
 from tether.actors.transport import Transport
 from tether.runners.line import Line, is_body
 
@@ -60,7 +61,7 @@ class Exchange:
                 f"machine {self.host}, and is no other agent of it running?"
             ) from None
 
-    def frame(self, data: bytes) -> None:
+    def frame(self, data: bytes, lease: Lease | None = None) -> None:  # noqa: ARG002
         """Take a packet in; one that is none costs a line in the log."""
         try:
             packet = unpacked(data)

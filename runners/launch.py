@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tether.actors.checkpoint import Checkpoints
-from tether.runners.check import memory
+from tether.runners.allowance import memory
 from tether.runners.edges import overcommitted
 from tether.runners.environment import visible_gpus
 from tether.runners.folder import RunFolder

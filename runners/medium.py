@@ -161,6 +161,8 @@ class Medium:
 class Endpoint:
     """The transport of one simulated process; without a scope that of the world outside."""
 
+    shares = False
+
     def __init__(self, medium: Medium, process: str, scope: Scope | None = None) -> None:
         self.medium = medium
         self.process = process
@@ -192,6 +194,9 @@ class Endpoint:
             copy = bytes(data)  # the sender may write its memory as soon as this has returned
             edge = self._edge(process)
             self.medium.carry(edge, CHUNK, _Chunk(header, copy), header, copy)
+
+    def loans(self, process: str) -> None:
+        """Lend nothing: what the network carries it may lose."""
 
     def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None:
         """Nothing is connected here: who listens under a name gets what is sent to it."""

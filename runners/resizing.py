@@ -125,7 +125,12 @@ class Resizing:
         if member is not None and member.box is not None and self._empty(member):
             run.roster.bury(member)
             member.order("close", 0)
-            self._closing[member.name] = run.aside(member.end(run.plan.run.graceful))
+            self._closing[member.name] = run.aside(self._end(member))
+
+    async def _end(self, member: Member) -> None:
+        """See a process end, and tell everybody: it reads nobody's memory any more."""
+        await member.end(self.run.plan.run.graceful)
+        self.run.roster.announce({"what": "ended", "process": member.name})
 
     def _empty(self, member: Member) -> bool:
         """Whether nobody lives in a process, or is to come back there."""

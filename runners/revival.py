@@ -54,7 +54,7 @@ class Revival:
             return
         known = rows if whole else None
         changes = [self._died(entry, why, known) for entry in dead if entry.state == "up"]
-        run.roster.announce(*changes)
+        run.roster.announce(*changes, {"what": "ended", "process": member.name})
         self._work(member.name)
 
     def _died_early(self, process: str, dead: Sequence[Entry], why: str) -> None:

@@ -286,6 +286,7 @@ class Lossy:
     """One process's connection to such a network."""
 
     resend_after: float | None = 0.05
+    shares = False
 
     def __init__(self, process: str, air: Air) -> None:
         self.process = process
@@ -303,6 +304,8 @@ class Lossy:
         if not self.closed:
             copy = bytes(data)
             self.air.carry(process, lambda receiver: receiver.chunk(header, memoryview(copy)))
+
+    def loans(self, process: str) -> None: ...
 
     def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None:
         """What is in the air comes down at whoever bears the name then."""

@@ -54,7 +54,7 @@ class Noting:
         self.chunks: list[tuple[bytes, bytes]] = []
         self.renewed = 0
 
-    def frame(self, data: bytes) -> None:
+    def frame(self, data: bytes, lease: Any = None) -> None:
         self.frames.append(data)
 
     def chunk(self, header: bytes, data: memoryview) -> None:

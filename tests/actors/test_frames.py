@@ -87,7 +87,7 @@ def test_a_frame_comes_back_as_it_went(frame: Frame) -> None:
 
 def test_the_bytes_of_a_frame_are_those_of_this_wire_version() -> None:
     assert sample().hex() == (
-        "9702a172a17001009197a8776f726b65722f33a863656e7465722f300201049401014081a76578706972656400"
+        "9703a172a17001009197a8776f726b65722f33a863656e7465722f300201049401014081a76578706972656400"
         "91990107a865786368616e6765cb40140000000000009192a8776f726b65722f33060800c40361626390929700"
         "a8776f726b65722f33a863656e7465722f30020105a963616e63656c6c65649701a8776f726b65722f33a86365"
         "6e7465722f30a8776f726b65722f3304019192b2776f726b65722f332e576f726b65722e676f09"
@@ -124,7 +124,7 @@ def test_a_deadline_travels_as_the_time_that_remains() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        ((0,), 1, "wire version 1 came, but version 2 is spoken here"),
+        ((0,), 1, "wire version 1 came, but version 3 is spoken here"),
         ((1,), 5, "5 came where a name belongs"),
         ((3,), -1, "-1 came where a count belongs"),
         ((3,), True, "True came where a count belongs"),
@@ -173,7 +173,7 @@ def test_random_bytes_are_never_more_than_a_value_error(data: bytes) -> None:
 def test_mutated_frames_and_headers_are_never_more_than_a_value_error(
     flips: list[tuple[int, int]], cut: int
 ) -> None:
-    header = msgpack.packb([2, "run", *PAIR, 4, 0, 0, 100])
+    header = msgpack.packb([3, "run", *PAIR, 4, 0, 0, 100])
     unpack_frame = lambda d: frames.unpack_frame(d, 0.0)  # noqa: E731
     for valid, unpack in ((packed(), unpack_frame), (header, frames.unpack_chunk)):
         data = bytearray(valid)
@@ -264,10 +264,10 @@ def test_large_structure_travels_in_chunks_as_the_last_part() -> None:
 @pytest.mark.parametrize(
     ("head", "text"),
     [
-        ([3, "r", *PAIR, 1, 0, 0, 9], "wire version 3 came, but version 2 is spoken here"),
-        ([2, "r", *PAIR, 1, 0, 0], "not enough values to unpack"),
-        ([2, "r", *PAIR, 1, 0, 0, -9], "-9 came where a count belongs"),
-        ([2, None, *PAIR, 1, 0, 0, 9], "None came where a name belongs"),
+        ([2, "r", *PAIR, 1, 0, 0, 9], "wire version 2 came, but version 3 is spoken here"),
+        ([3, "r", *PAIR, 1, 0, 0], "not enough values to unpack"),
+        ([3, "r", *PAIR, 1, 0, 0, -9], "-9 came where a count belongs"),
+        ([3, None, *PAIR, 1, 0, 0, 9], "None came where a name belongs"),
         (7, "a chunk's header is malformed: TypeError"),
     ],
 )

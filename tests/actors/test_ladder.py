@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tether.actors.ladder import Ladder
+from tether.actors.loans import Lending, Loans
 
 
 class Rung:
@@ -12,8 +13,13 @@ class Rung:
 
     resend_after: float | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, *, shares: bool = False) -> None:
+        self.shares = shares
+        self.lent = Lending().loans() if shares else None
         self.did: list[tuple[Any, ...]] = []
+
+    def loans(self, process: str) -> Loans | None:
+        return self.lent
 
     async def start(self, receiver: Any) -> None:
         self.did.append(("start", receiver))
@@ -56,3 +62,12 @@ async def test_both_networks_begin_and_end_together() -> None:
     await ladder.close(0.5)
 
     assert near.did == far.did == [("start", receiver), ("close", 0.5)]
+
+
+def test_memory_is_lent_to_those_who_are_near() -> None:
+    near, far = Rung(shares=True), Rung()
+    ladder = Ladder(near, far, {"worker-1"})
+
+    assert ladder.shares
+    assert ladder.loans("worker-0") is near.lent is not None
+    assert ladder.loans("worker-1") is None

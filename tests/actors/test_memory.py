@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.actors.lent import Reader, descriptors
 from tether.actors.memory import ALIGNMENT, PAGE, Pool, aligned, rounded
+from tether.actors.segments import Segments
 
 
 @given(st.integers(1, 1 << 20))
@@ -89,3 +92,112 @@ def test_only_the_beginning_of_a_slot_in_use_is_owned() -> None:
 
     assert pool.owns(memory.ctypes.data)
     assert not pool.owns(memory.ctypes.data + 64)
+
+
+LARGE = 2 << 20
+
+
+def test_large_memory_is_shared_where_there_are_segments_and_small_never() -> None:
+    shared, own = Pool(Segments()), Pool()
+    large, small, alone = shared.take(LARGE), shared.take(PAGE), own.take(LARGE)
+
+    assert shared.shared(large.ctypes.data) is not None
+    assert shared.shared(small.ctypes.data) is None
+    assert own.shared(alone.ctypes.data) is None
+    assert large.ctypes.data % ALIGNMENT == 0
+
+
+def test_slots_of_one_segment_are_given_out_before_another_is_made() -> None:
+    pool = Pool(Segments(most=1))
+    size = 2 * PAGE
+
+    memories = [pool.take(size) for _ in range(9)]
+
+    assert [pool.shared(memory.ctypes.data) is not None for memory in memories] == [True] * 8 + [
+        False
+    ]
+    assert len({memory.ctypes.data for memory in memories}) == 9
+
+
+def test_the_slot_used_last_is_given_out_first_but_not_while_it_is_read() -> None:
+    pool, reader = Pool(Segments()), Reader()
+    first, second = pool.take(LARGE), pool.take(LARGE)
+    early, late = first.ctypes.data, second.ctypes.data
+    seen = reader.lent(pool, second)
+    del first
+    del second
+
+    while_read = pool.take(LARGE).ctypes.data
+    del seen
+    after = pool.take(LARGE).ctypes.data
+
+    assert (while_read, after) == (early, early)
+    kept = pool.take(LARGE)
+    assert {kept.ctypes.data, pool.take(LARGE).ctypes.data} == {early, late}
+
+
+def test_segments_beyond_the_limit_are_closed_when_nobody_reads_them() -> None:
+    before = descriptors()
+    pool, reader = Pool(Segments(), free_limit=LARGE), Reader()
+    memories = [pool.take(LARGE) for _ in range(3)]
+    seen = [reader.lent(pool, memory) for memory in memories]
+
+    memories.clear()
+    while_read = pool.free_bytes
+    seen.clear()
+    del seen
+    pool.take(LARGE)
+
+    assert (while_read, pool.free_bytes) == (3 * LARGE, LARGE)
+    reader.lending.end()
+    reader.leases.close()
+    del pool, reader
+    assert descriptors() == before
+
+
+def test_a_segment_is_closed_only_as_a_whole() -> None:
+    pool = Pool(Segments(), free_limit=0)
+    kept, freed = pool.take(2 * PAGE), pool.take(2 * PAGE)
+
+    del freed
+    partly = pool.free_bytes
+    del kept
+
+    assert partly == 7 * 2 * PAGE
+    assert pool.free_bytes == 0
+
+
+def test_sizes_nobody_asks_for_any_more_make_room_for_others() -> None:
+    pool = Pool(Segments(most=2))
+    old = [pool.take(LARGE), pool.take(LARGE)]
+    old.clear()
+
+    memory = pool.take(2 * LARGE)
+
+    assert pool.shared(memory.ctypes.data) is not None
+
+
+def test_without_shared_memory_there_is_memory_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Pool(Segments())
+
+    def none_left(fd: int, offset: int, length: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", none_left)
+    memory = pool.take(LARGE)
+
+    assert memory.nbytes == LARGE
+    assert pool.shared(memory.ctypes.data) is None
+
+
+def test_a_fork_neither_uses_nor_makes_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool(Segments())
+    pool.take(LARGE)
+    fake = os.getpid() + 1
+
+    monkeypatch.setattr(os, "getpid", lambda: fake)
+    memory = pool.take(LARGE)
+
+    assert pool.shared(memory.ctypes.data) is None

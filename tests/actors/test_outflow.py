@@ -138,7 +138,7 @@ async def test_a_flood_leaves_the_loop_its_turns(far: Far, monkeypatch: pytest.M
     await until(task.done)
     out._wait_for_room(True)
     for _ in range(20):
-        out._queue.append([LENGTH.pack(500), bytes(500)])
+        out._queue.append(outflow.Letter([LENGTH.pack(500), bytes(500)]))
 
     while len(out) and len(turns) < 1000:
         turns.append(len(out))

@@ -26,7 +26,7 @@ from tests.actors.conftest import (
 from tether.actors import Group, buffer, oneway, within
 from tether.actors.buffers import lent
 from tether.actors.directory import Directory, Place
-from tether.actors.frames import FRAME_BYTES, Frame, Origin, pack_frame, unpack_frame
+from tether.actors.frames import FRAME_BYTES, VERSION, Frame, Origin, pack_frame, unpack_frame
 from tether.actors.journal import Key
 from tether.actors.link import Link
 from tether.actors.memory import Pool
@@ -252,12 +252,14 @@ class Wire:
     """A transport that keeps what it is given."""
 
     resend_after: float | None = None
+    shares = False
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
 
     async def start(self, receiver: Receiver) -> None: ...
     async def close(self, linger: float) -> None: ...
+    def loans(self, process: str) -> None: ...
     def renew(self, process: str, addresses: tuple[str, str] | None = None) -> None: ...
 
     def send(self, process: str, frame: bytes) -> None:
@@ -349,7 +351,7 @@ async def test_a_refused_packet_costs_its_neighbours_nothing() -> None:
 
 
 def chunk(*changes: tuple[int, Any]) -> bytes:
-    head = [2, "run", THERE, HERE, 1, 1, 1, 0, 0, 100]
+    head = [VERSION, "run", THERE, HERE, 1, 1, 1, 0, 0, 100]
     for at, value in changes:
         head[at] = value
     data: bytes = msgpack.packb(head)

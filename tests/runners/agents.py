@@ -46,6 +46,7 @@ class End:
     """One agent's place in it."""
 
     resend_after: float | None = None
+    shares = False
 
     def __init__(self, wire: Wire, host: str) -> None:
         self.wire = wire
@@ -54,6 +55,8 @@ class End:
 
     async def start(self, receiver: Receiver) -> None:
         self.wire.receivers[self.host] = receiver
+
+    def loans(self, process: str) -> None: ...
 
     def send(self, process: str, frame: bytes) -> None:
         self.wire.sent.append((process, msgpack.unpackb(frame, strict_map_key=False)))

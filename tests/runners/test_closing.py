@@ -76,7 +76,8 @@ async def test_who_dies_while_mailboxes_empty_holds_nobody_up_and_does_not_come_
     assert result.problems == []
     assert ("gave up", "a/0") in audience.seen
     assert scene["b-0"].news == [
-        {"what": "down", "actor": "a/0", "why": KILLED, "wills": {}, "final": True}
+        {"what": "down", "actor": "a/0", "why": KILLED, "wills": {}, "final": True},
+        {"what": "ended", "process": "a-0"},
     ]
     assert len(scene.made["a-0"]) == 1
     assert scene["b-0"].words[-1] == "close"
@@ -96,7 +97,7 @@ async def test_nobody_waits_in_the_end_for_who_is_down() -> None:
 
     assert (result.outcome, result.problems) == ("finished", [])
     assert scene["a-0"].killed
-    first, last = scene["b-0"].news
+    first, _ended, last = scene["b-0"].news
     assert (first["final"], last["final"]) == (False, True)
     assert last["why"] == f"{KILLED}; the run is ending"
     assert scene["a-0"].words == []

@@ -68,7 +68,7 @@ async def test_who_leaves_is_forgotten_by_all_before_it_is_told(live: Live) -> N
     await live.run.resizing.resize("w", 1)
 
     assert live.present() == ["a/0", "w/0"]
-    left, down = live["a-0"].news
+    left, down, ended = live["a-0"].news
     assert left == {"what": "left", "actor": "w/1"}
     assert down == {
         "what": "down",
@@ -77,6 +77,7 @@ async def test_who_leaves_is_forgotten_by_all_before_it_is_told(live: Live) -> N
         "wills": {},
         "final": True,
     }
+    assert ended == {"what": "ended", "process": "w-1"}
     assert live["w-1"].words == ["go", "note", "leave", "close"]
     assert ("left", "w/1") in live.seen.seen
     assert await live.end() == ["stopped"]
@@ -189,8 +190,9 @@ async def test_who_dies_while_it_leaves_has_left() -> None:
 
     assert live.run.roster.entries["w/1"].state == "off"
     assert len(live.made["w-1"]) == 1
-    assert [each["what"] for each in live["a-0"].news] == ["left", "down"]
-    assert live["a-0"].news[-1]["final"]
+    left, down, *ended = live["a-0"].news
+    assert [left["what"], down["what"], down["final"]] == ["left", "down", True]
+    assert {each["what"] for each in ended} == {"ended"}
     assert await live.end() == ["stopped"]
     live.close_boxes()
 

@@ -34,10 +34,10 @@ async def test_a_killed_process_is_started_again_and_the_others_are_told() -> No
     scene["a-0"].die()
     await scene.until(lambda: bool(audience.restarts))
 
-    assert [each["what"] for each in scene["b-0"].news] == ["down", "renewed", "up"]
-    down, renewed, up = scene["b-0"].news
+    assert [each["what"] for each in scene["b-0"].news] == ["down", "ended", "renewed", "up"]
+    down, ended, renewed, up = scene["b-0"].news
     assert (down["actor"], down["why"], down["final"]) == ("a/0", KILLED, False)
-    assert renewed["process"] == "a-0"
+    assert ended["process"] == renewed["process"] == "a-0"
     assert up == {"what": "up", "actor": "a/0", "incarnation": 2}
     begun_with = scene["a-0"].begun
     assert (begun_with["start"], begun_with["incarnations"]["a/0"]) == (2, 2)

@@ -78,7 +78,7 @@ class Inbox:
         self.came: list[tuple[float, bytes]] = []
         self.within: set[Scope | None] = set()
 
-    def frame(self, data: bytes) -> None:
+    def frame(self, data: bytes, lease: Any = None) -> None:
         self.came.append((now(), data))
         self.within.add(here.get())
 

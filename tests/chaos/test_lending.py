@@ -1,0 +1,53 @@
+"""Whoever is killed in an exchange leaves nothing behind: no slot, no file, no memory."""
+
+from __future__ import annotations
+
+import operator
+import os
+import signal
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.chaos.lending import NUMBERS, Center, Worker
+from tests.conformance.gates import eventually
+from tether.runners.world import World
+
+AGAIN = {"restart": "permanent", "max_restarts": 100}
+TABLES: dict[str, dict[str, Any]] = {
+    "run": {"beat": 0.1, "unreachable": 1},
+    "center": {"actor": Center, **AGAIN},
+    "worker": {"actor": Worker, "center": "@center", **AGAIN},
+}
+KILLS = 4
+TIMING = 4
+"""Descriptors of two segments more, which an unlucky moment may call for."""
+VECTOR = 4 * NUMBERS
+
+
+async def more_exchanges(center: Any, many: int = 20) -> None:
+    """Wait until so many exchanges more are made by who is there now."""
+    before, _ = await center.counts()
+    await eventually(center.counts, lambda counts: counts[0] >= before + many)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("victim", ["center", "worker"])
+async def test_who_is_killed_in_an_exchange_leaves_nothing_with_the_other(victim: str) -> None:
+    async with World(TABLES, "processes") as world:
+        center, worker = world.ref(Center, "center"), world.ref(Worker, "worker")
+        dying, living = (center, worker) if victim == "center" else (worker, center)
+        await more_exchanges(center)
+        files, _, shared = await living.holds()
+        for _ in range(KILLS):
+            pid = await dying.pid()
+            os.kill(pid, signal.SIGKILL)
+            await eventually(dying.pid, partial(operator.ne, pid))
+            await more_exchanges(center)
+
+        after = await eventually(living.holds, lambda holds: holds[0] <= files + TIMING)
+
+        assert after[1] <= 1, "more is read than the vector that is exchanged now"
+        assert after[2] <= shared + 2 * VECTOR
+        assert [(await each.counts())[1] for each in (center, worker)] == [0, 0]
