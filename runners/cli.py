@@ -20,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 WiringFile = Annotated[Path, typer.Argument(help="the wiring file (TOML)")]
+KeysPath = Annotated[
+    Path | None, typer.Option(help="where this host's keys are [default: keys beside the wiring]")
+]
 RunPath = Annotated[Path, typer.Argument(help="a run's directory")]
 Sets = Annotated[
     list[str],
@@ -92,10 +95,7 @@ def up(
     host: Annotated[
         str, typer.Option(help="which of [hosts] this machine is", metavar="NAME")
     ] = "",
-    keys: Annotated[
-        Path | None,
-        typer.Option(help="where this host's keys are [default: keys beside the wiring]"),
-    ] = None,
+    keys: KeysPath = None,
     ssh: Annotated[
         bool, typer.Option("--ssh", help="be home, and start the agents of all other hosts by ssh")
     ] = False,
