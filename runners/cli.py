@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 WiringFile = Annotated[Path, typer.Argument(help="the wiring file (TOML)")]
 KeysPath = Annotated[
-    Path | None, typer.Option(help="where this host's keys are [default: keys beside the wiring]")
+    Path | None, typer.Option(help="where this host's keys are (default: keys beside the wiring)")
 ]
 RunPath = Annotated[Path, typer.Argument(help="a run's directory")]
 Sets = Annotated[
@@ -86,14 +86,14 @@ def up(
         str, typer.Option("--for", help="end after this long: 90, 60s, 5m, 2h", metavar="TIME")
     ] = "",
     directory: Annotated[
-        Path | None, typer.Option("--run", help="the run's directory [default: runs/NAME-TIME]")
+        Path | None, typer.Option("--run", help="the run's directory (default: runs/NAME-TIME)")
     ] = None,
     resume: Annotated[
         Path | None,
         typer.Option("--resume", help="go on from the checkpoints of this run", metavar="RUN"),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="which of [hosts] this machine is", metavar="NAME")
+        str, typer.Option(help="which of the hosts this machine is", metavar="NAME")
     ] = "",
     keys: KeysPath = None,
     ssh: Annotated[
@@ -136,7 +136,7 @@ def simulate(
         str, typer.Option("--for", help="end after so much virtual time", metavar="TIME")
     ] = "1h",
     directory: Annotated[
-        Path | None, typer.Option("--run", help="the directory [default: runs/NAME-seedN-TIME]")
+        Path | None, typer.Option("--run", help="the directory (default: runs/NAME-seedN-TIME)")
     ] = None,
     trace: Annotated[
         Path | None, typer.Option(help="write every packet's headers there, a line each")
