@@ -73,9 +73,13 @@ class Hand:
         return [restart for restart in self.tally.restarts if restart.actor == actor]
 
     def has_ended(self, actor: str, incarnation: int) -> bool:
-        """Tell whether an incarnation of an actor is known to be dead."""
+        """Tell whether an incarnation of an actor is known to be dead, to the test too."""
         entry = self.world._conductor.roster.entries[actor]
-        return entry.state != "up" or entry.incarnation > incarnation
+        assert self.world._process is not None
+        known = self.world._process.node.directory
+        told = actor in known.down or actor in known.gone
+        told = told or known.place(actor).incarnation > incarnation
+        return told and (entry.state != "up" or entry.incarnation > incarnation)
 
     def is_gone(self, actor: str) -> bool:
         """Tell whether an actor is known to be dead, and will not come back."""
