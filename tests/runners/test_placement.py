@@ -114,7 +114,7 @@ def test_a_process_has_one_place_and_a_table_a_bounded_number_of_them(
     places: int, rounds: int
 ) -> None:
     on = [f"{host}/cpu" for host in "abcdef"[:places]]
-    hosts = "".join(f'{host} = "10.0.0.1:{ord(host)}"\n' for host in "abcdef")
+    hosts = "".join(f'{host} = "10.0.0.{ord(host)}:5700"\n' for host in "abcdef")
 
     plan = linked(f"[hosts]\n{hosts}" + table("worker", f"on = {on}\ncount = {places * rounds}"))
 
