@@ -12,6 +12,7 @@ import pytest
 
 from tests.chaos.lending import NUMBERS, Center, Worker
 from tests.conformance.gates import eventually
+from tether.actors.memory import rounded
 from tether.runners.world import World
 
 AGAIN = {"restart": "permanent", "max_restarts": 100}
@@ -21,9 +22,9 @@ TABLES: dict[str, dict[str, Any]] = {
     "worker": {"actor": Worker, "center": "@center", **AGAIN},
 }
 KILLS = 4
-TIMING = 4
-"""Descriptors of two segments more, which an unlucky moment may call for."""
-VECTOR = 4 * NUMBERS
+SEGMENTS = 2
+"""How many more an unlucky moment may call for: fewer than there are deaths."""
+SEGMENT = rounded(4 * NUMBERS)
 
 
 async def more_exchanges(center: Any, many: int = 20) -> None:
@@ -46,8 +47,8 @@ async def test_who_is_killed_in_an_exchange_leaves_nothing_with_the_other(victim
             await eventually(dying.pid, partial(operator.ne, pid))
             await more_exchanges(center)
 
-        after = await eventually(living.holds, lambda holds: holds[0] <= files + TIMING)
+        after = await eventually(living.holds, lambda holds: holds[0] <= files + 2 * SEGMENTS)
 
         assert after[1] <= 1, "more is read than the vector that is exchanged now"
-        assert after[2] <= shared + 2 * VECTOR
+        assert after[2] <= shared + SEGMENTS * SEGMENT
         assert [(await each.counts())[1] for each in (center, worker)] == [0, 0]

@@ -47,7 +47,7 @@ def test_the_first_of_those_who_die_with_their_agent_removes_the_folder(
     addresses = sockets.addresses(["a", "b"])
     for pair in addresses.values():
         for endpoint in pair:
-            Path(endpoint.removeprefix("ipc://")).touch()
+            Path(endpoint.removeprefix("unix://")).touch()
 
     remove_orphaned(addresses, "a")
     remove_orphaned(addresses, "b")
