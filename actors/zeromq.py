@@ -166,11 +166,16 @@ class ZeroMQ:
         return peer
 
     def _dealer(self, process: str, address: str, *, bulk: bool) -> zmq.Socket[bytes]:
+        guarded = self._encryption.keys(address) is not None
         socket = self._socket(zmq.DEALER, address, bulk)
         socket.setsockopt(zmq.IMMEDIATE, 1)
-        if not bulk or self._encryption.keys(address) is None:
+        if not bulk or not guarded:
             socket.setsockopt(zmq.IDENTITY, self._identity)
-        self._encryption.dial(socket, process, address, bulk=bulk)
+        try:
+            self._encryption.dial(socket, process, address, bulk=bulk)
+        except ValueError:
+            socket.close()
+            raise
         return socket
 
     def _control(self, process: str, address: str) -> Speaker:

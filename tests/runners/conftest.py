@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.conftest import up
+from tests.chaos.conftest import keys, up
 from tests.chaos.stage import HERE
 
-__all__ = ["players", "up"]
+__all__ = ["keys", "players", "up"]
 
 
 @pytest.fixture

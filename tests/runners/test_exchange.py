@@ -99,10 +99,18 @@ async def test_a_trunk_says_all_again_when_its_connection_was_renewed() -> None:
 async def test_an_agent_that_cannot_listen_says_why() -> None:
     ports = Ports(["a"])
     first = Exchange(
-        "a", SystemClock(), ZeroMQ("a", 1, ports.pairs), lambda _: None, lambda _: None
+        "a",
+        SystemClock(),
+        ZeroMQ("a", 1, ports.pairs, encryption="off"),
+        lambda _: None,
+        lambda _: None,
     )
     second = Exchange(
-        "a", SystemClock(), ZeroMQ("a", 1, ports.pairs), lambda _: None, lambda _: None
+        "a",
+        SystemClock(),
+        ZeroMQ("a", 1, ports.pairs, encryption="off"),
+        lambda _: None,
+        lambda _: None,
     )
     await first.start()
 
