@@ -6,6 +6,7 @@ import asyncio
 import gc
 import heapq
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Executor
@@ -274,11 +275,11 @@ class Heap:
     def freeze(self) -> None:
         """Have the collector leave alone all there is, but for what nobody needs any more."""
         gc.freeze()
-        if gc.get_freeze_count() * 4 > self._known * 5:
+        if sys.getallocatedblocks() * 4 > self._known * 5:
             gc.unfreeze()
             gc.collect()
             gc.freeze()
-            self._known = gc.get_freeze_count()
+            self._known = sys.getallocatedblocks()
 
 
 _before = Heap()

@@ -17,7 +17,7 @@ Start = Callable[..., Agent]
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The keys of the hosts of all tests."""
-    folder = tmp_path_factory.mktemp("keys", numbered=False)
+    folder = tmp_path_factory.mktemp("keys")
     folder.chmod(0o700)
     write_keys(folder, ["a", "b", "c"])
     return folder
