@@ -13,6 +13,7 @@ import numpy as np
 from tether.actors import Ref
 from tether.actors.context import acting
 from tether.actors.errors import ActorGone
+from tether.actors.segments import Piece
 
 NUMBERS = 1_000_000
 """Of a vector: 4 MB."""
@@ -52,13 +53,20 @@ class Holder:
         """Return how many exchanges there were, and how many vectors were not whole."""
         return self.exchanged, self.torn
 
-    async def holds(self) -> tuple[int, int, int]:
-        """Return open files, free slots that somebody reads, and bytes of shared memory."""
+    async def holds(self) -> tuple[int, int, int, int]:
+        """Return its segments, free slots that are read, and files and bytes beside the segments.
+
+        How many segments there are at most is a matter of moments; they are used again.
+        """
         gc.collect()
         here = acting.get()
         assert here is not None
-        free = [piece for pieces in here.cell.pool._free.values() for piece in pieces]
-        return files(), sum(not piece.unread() for piece in free), shared()
+        pool = here.cell.pool
+        free = [piece for pieces in pool._free.values() for piece in pieces]
+        pieces = [piece for piece in (*free, *pool._used.values()) if isinstance(piece, Piece)]
+        read = sum(not piece.unread() for piece in free)
+        held = sum(piece.size for piece in pieces)
+        return len(pieces), read, files() - 2 * len(pieces), shared() - held
 
 
 class Center(Holder):
