@@ -73,7 +73,7 @@ def agents(plan: Plan) -> dict[str, Pair]:
     return {host: ports(address, 0) for host, address in plan.hosts.items()}
 
 
-def hosts_of(plan: Plan) -> dict[str, str]:
+def hosts_by_process(plan: Plan) -> dict[str, str]:
     """Return on which host each process runs."""
     return {process: host for host in plan.hosts for process in plan.processes(host)}
 

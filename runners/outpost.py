@@ -14,7 +14,7 @@ from typing import Any
 from tether.actors.checkpoint import Checkpoints
 from tether.actors.clock import Clock, SystemClock
 from tether.actors.keyring import Keyring
-from tether.runners.addresses import Addresses, hosts_of, of_agents, processes
+from tether.runners.addresses import Addresses, of_agents, processes
 from tether.runners.crew import Crew
 from tether.runners.exchange import Exchange, Packet, Trunk
 from tether.runners.folder import RunFolder
@@ -201,7 +201,7 @@ class Outpost:
             return
         sockets = self._sockets = SocketFolder()
         near = sockets.addresses(plan.processes(host))
-        addresses = Addresses(near, processes(plan), hosts_of(plan), self.keyring)
+        addresses = Addresses(near, processes(plan), hosts_by_process(plan), self.keyring)
         make = children(plan, folder, addresses, run, host)
         self._crew = Crew(make, self._put, self._beside)
         self._beat()  # by which home knows that it is heard

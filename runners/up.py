@@ -12,7 +12,7 @@ from typing import cast
 
 from tether.actors.clock import SystemClock
 from tether.actors.keyring import Keyring
-from tether.runners.addresses import Addresses, hosts_of, processes
+from tether.runners.addresses import Addresses, hosts_by_process, processes
 from tether.runners.audience import Audience
 from tether.runners.conductor import Conductor
 from tether.runners.environment import child_environment
@@ -83,7 +83,7 @@ class Up:
             recorder = Recorder(metrics, self.show, lambda: conductor.t)
             plan, run = self.plan, SystemClock().token()
             near = sockets.addresses(plan.processes(plan.home))
-            addresses = Addresses(near, processes(plan), hosts_of(plan), self.keyring)
+            addresses = Addresses(near, processes(plan), hosts_by_process(plan), self.keyring)
             home = Home(plan, self.folder, run, self.start, told, keyring=self.keyring)
             make = home.members(children(plan, self.folder, addresses, run))
             conductor = Conductor(plan, make, recorder, start=self.start)

@@ -18,6 +18,7 @@ import pytest
 import torch
 import zmq
 
+from tests.actors.breaks import cut_amid
 from tests.actors.conftest import (
     SIDES,
     World,
@@ -178,22 +179,7 @@ async def test_what_can_be_read_on_the_wire(level: str, read: str) -> None:
 async def test_broken_connections_lose_and_double_nothing(
     pair: World, wires: dict[str, Wire], lines: str
 ) -> None:
-    center = pair.spawn("center/0", Center)
-
-    async def play() -> None:
-        for number in range(120):
-            await center.note(number, torch.full((50_000,), 1.0) if number % 10 == 0 else None)
-            if number % 40 == 20:
-                for line in lines:
-                    wires[line].cut()
-            if number % 30 == 0:
-                assert await center.echo(number) == number
-
-    await pair.act(play)
-    await pair.quiet()
-
-    assert pair.actor("center/0").got == list(range(120))
-    assert pair.books("script/0", "center/0")["in_flight"] == 0
+    await cut_amid(pair, pair.spawn("center/0", Center), [wires[line] for line in lines])
 
 
 async def test_a_changed_chunk_is_refused_and_sent_again_under_another_key(

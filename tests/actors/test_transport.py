@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.actors.breaks import cut_amid
 from tests.actors.conftest import SIDES, Air, Lossy, World, joined, until
 from tests.actors.deaths import Deaths
 from tests.actors.lines import Line
@@ -142,22 +143,7 @@ async def pair(folder: Path, line: Line) -> AsyncIterator[World]:
 async def test_broken_connections_lose_and_double_nothing(
     cabled: World, cables: dict[str, Cable], lines: str
 ) -> None:
-    center = cabled.spawn("center/0", Center)
-
-    async def play() -> None:
-        for number in range(120):
-            await center.note(number, torch.full((50_000,), 1.0) if number % 10 == 0 else None)
-            if number % 40 == 20:
-                for line in lines:
-                    cables[line].cut()
-            if number % 30 == 0:
-                assert await center.echo(number) == number
-
-    await cabled.act(play)
-    await cabled.quiet()
-
-    assert cabled.actor("center/0").got == list(range(120))
-    assert cabled.books("script/0", "center/0")["in_flight"] == 0
+    await cut_amid(cabled, cabled.spawn("center/0", Center), [cables[line] for line in lines])
 
 
 async def test_a_tensor_whose_connection_breaks_amid_it_arrives_whole(

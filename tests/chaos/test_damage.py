@@ -27,6 +27,11 @@ CUT = "it is cut short: "
 DAMAGED = "it is damaged: "
 
 
+def file_of(actor: str, n: int) -> str:
+    """Return how people are told of a checkpoint."""
+    return f"checkpoints/{name(actor, n)}"
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
 
@@ -96,8 +101,8 @@ def test_a_resumed_run_goes_on_from_the_round_before_a_damaged_one(up: Start) ->
         agent.resume()
         agent.until_told(f"resumed from {agent.run}, round {before}")
         said = agent.said.read_text()
-        (sentence,) = [line for line in said.splitlines() if "checkpoints/worker-1." in line]
-        assert sentence.startswith(f"checkpoints/worker-1.{newest}.safetensors: {why}")
+        begin = f"{file_of('worker/1', newest)}: {why}"
+        (sentence,) = [line for line in said.splitlines() if line.startswith(begin)]
         assert sentence.endswith(f"; round {before} is used")
         agent.until_said("worker-1", f"begins at {state['t']}\n")
 
@@ -109,7 +114,7 @@ def test_a_run_is_not_resumed_with_a_wiring_of_other_classes(up: Start) -> None:
     agent.resume(RUN.replace("players:Worker", "troubled:Member"))
 
     assert agent.end() == 2
-    file = f"checkpoints/worker-0.{newest}.safetensors"
+    file = file_of("worker/0", newest)
     why = "it is of players:Worker, but worker/0 is a troubled:Member"
     assert agent.said.read_text().splitlines()[0] == f"tether: --resume: {file}: {why}"
 
@@ -157,7 +162,7 @@ def test_who_comes_back_takes_the_checkpoint_before_a_damaged_one_and_says_so(
 
     for death, (harm, why) in enumerate([*HARMS, other], 1):
         newest, older = died(agent, gate, harm)
-        expected.append(f"checkpoints/worker-1.{newest}.safetensors: {why}")
+        expected.append(f"{file_of('worker/1', newest)}: {why}")
         used.append(name("worker/1", older))
         agent.until_told("worker/1 is back", death)
     agent.signal(signal.SIGTERM)
@@ -182,7 +187,7 @@ def test_who_has_no_good_checkpoint_left_is_given_up_with_that_reason(
     assert agent.end() == 1
     why = agent.summary["gave_up"]["worker/1"]
     begin = "it could not be made: ValueError: worker/1 has no good checkpoint: "
-    assert why.startswith(f"{begin}checkpoints/worker-1.{rounds[0]}.safetensors: {CUT}")
+    assert why.startswith(f"{begin}{file_of('worker/1', rounds[0])}: {CUT}")
     assert why.endswith("; 3 restarts in 60 s were not enough")
     assert agent.state("worker/0")["t"] == STEPS
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import time
@@ -15,11 +14,11 @@ import uvloop
 
 from tests.conformance.cutting import CUT, CUTS
 from tests.conformance.gates import doom, until
+from tether.runners import virtual
 from tether.runners.medium import Trouble
 from tether.runners.network import ANY, Rule
 from tether.runners.restart import Restart
 from tether.runners.tally import Tally
-from tether.runners.virtual import VirtualLoop
 from tether.runners.world import Kind, World
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -127,12 +126,6 @@ class Signals(Hand):
         await until(lambda: broken() > before)
 
 
-def virtually(main: Coroutine[Any, Any, T]) -> T:
-    """Run a program in virtual time; without collecting garbage before, which takes longer."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)
-
-
 def broken() -> int:
     """Return how many connections have been broken in this test."""
     path = Path(os.environ[CUTS])
@@ -195,9 +188,9 @@ WORLDS: Mapping[str, Where] = {
     "local": Where("local", uvloop.run, Hand, frozenset()),
     "processes": Where("processes", uvloop.run, Signals, ALL),
     "tcp": Where("processes", uvloop.run, Signals, ALL, {"by": "tcp"}),
-    "simulated": Where("simulated", virtually, Puppets, ALL - {"block", "cut"}),
+    "simulated": Where("simulated", virtual.run, Puppets, ALL - {"block", "cut"}),
     "bad network": Where(
-        "simulated", virtually, Puppets, ALL - {"block"}, {"network": BAD, "seed": 7}
+        "simulated", virtual.run, Puppets, ALL - {"block"}, {"network": BAD, "seed": 7}
     ),
 }
 """All worlds in which a protocol has to mean the same; another one is one line more."""
