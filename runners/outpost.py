@@ -14,7 +14,7 @@ from typing import Any
 from tether.actors.checkpoint import Checkpoints
 from tether.actors.clock import Clock, SystemClock
 from tether.actors.keyring import Keyring
-from tether.runners.addresses import Addresses, of_agents, processes
+from tether.runners.addresses import Addresses, hosts_by_process, of_agents, processes
 from tether.runners.crew import Crew
 from tether.runners.exchange import Exchange, Packet, Trunk
 from tether.runners.folder import RunFolder
