@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from tether.actors.message import Body
-from tether.actors.ref import is_ref, name_of, office_of
+from tether.actors.ref import handler_of, is_ref, name_of, office_of
 
 R = TypeVar("R")
 Asked = list[asyncio.Future[Any]]
@@ -33,7 +33,7 @@ def ask_each(
                 call = getattr(member, message.__name__)(*args, **kwargs)
                 asked.append(asyncio.ensure_future(call))
                 continue
-            handler = getattr(member, message.__name__).args[2]
+            handler = handler_of(member, message.__name__)
             office = office_of(member)
             name = name_of(member)
             edge = office.edge(name)

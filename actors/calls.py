@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from itertools import count
 from typing import Any
 
 from tether.actors import codec, debug, failures
 from tether.actors.asks import Ask, Asks
+from tether.actors.caller import Caller
 from tether.actors.context import Acting, Link, acting, deadline
 from tether.actors.directory import Directory
 from tether.actors.errors import ActorGone
@@ -44,7 +45,7 @@ class Calls:
         """What compresses messages; none where the wiring has no codecs."""
         self.group: Callable[[str, str], Any] | None = None
         """Makes a live group of a table and of who is left out."""
-        self._numbers = count(1)
+        self.numbers = count(1)
         self._loop = asyncio.get_running_loop()
 
     def __len__(self) -> int:
@@ -59,13 +60,13 @@ class Calls:
         """Return the class of an actor."""
         return self.directory.actor_class(name)
 
-    async def call(
-        self, name: str, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def caller(self, name: str, handler: Handler) -> Callable[..., Awaitable[Any]]:
+        """Return what sends one message to one actor when it is called and awaited."""
+        caller = Caller(self, name, handler)
+        return caller.tell if handler.oneway else caller.ask
+
+    async def call(self, name: str, handler: Handler, body: Body) -> Any:
         """Send one message; return its answer, or None once a one-way is handed over."""
-        body = self.encode(handler, args, kwargs, name)
-        if handler.oneway and self._told(name, handler, body):
-            return None
         ask = self._send(name, handler, body)
         try:
             return await ask.future
@@ -116,7 +117,7 @@ class Calls:
         source, chain, device, cut = self._who(here)
         end = deadline.get()
         kind = Kind.TELL if handler.oneway else Kind.ASK
-        message = Message(kind, next(self._numbers), handler.name, body, end, chain, cut)
+        message = Message(kind, next(self.numbers), handler.name, body, end, chain, cut)
         future: asyncio.Future[Any] = self._loop.create_future()
         link = self.switch.link(source, name)
         ask = Ask(message, link, handler, future, self._loop.time(), device)
@@ -134,27 +135,16 @@ class Calls:
                 self.watch()
             if handler.oneway:
                 message.admitted = partial(self._admitted, ask)
-        if self.witness is not None:
-            self.witness.sent(link, message)
-        if body.saving is not None:
-            book(link.out.row, body.saving)
+        self.left(link, message)
         self.switch.send(link, message)
         return ask
 
-    def _told(self, name: str, handler: Handler, body: Body) -> bool:
-        """Hand a one-way over at once, if there is room for it: then nobody waits for anything."""
-        source, chain, _, cut = self._who(acting.get())
-        link = self.switch.link(source, name)
-        if name in self.directory.gone or not link.out.has_room(body.size):
-            return False
-        number, end = next(self._numbers), deadline.get()
-        message = Message(Kind.TELL, number, handler.name, body, end, chain, cut)
+    def left(self, link: ActorLink, message: Message) -> None:
+        """Note that a call was handed in, and what was saved by compressing it."""
         if self.witness is not None:
             self.witness.sent(link, message)
-        if body.saving is not None:
-            book(link.out.row, body.saving)
-        self.switch.send(link, message)
-        return True
+        if message.body.saving is not None:
+            book(link.out.row, message.body.saving)
 
     def _who(self, here: Acting | None) -> tuple[str, tuple[Link, ...], str, int]:
         """Return who is calling, on whose behalf, on which device, and after which round."""

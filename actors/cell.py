@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tether.actors.clock import Clock
     from tether.actors.memory import Pool
     from tether.actors.message import Body
+    from tether.actors.witness import Witness
 
 TURNS = 16
 """Messages handled in a row before the loop gets its turn."""
@@ -36,6 +37,7 @@ class Desk(Protocol):
     recorded: Callable[[str, int | None, dict[str, float]], None]
     keep: Callable[[Cell, int], None]
     """Keeps a cell's state as it is now, for a round of checkpoints."""
+    witness: Witness | None
 
     def arguments(
         self, handler: Handler, body: Body, device: str
@@ -43,8 +45,8 @@ class Desk(Protocol):
         """Return a call's arguments, decoded."""
         ...
 
-    def begin(self, cell: Cell, delivery: Delivery) -> None:
-        """Note that the handling of a call begins."""
+    def acknowledge(self, link: Link) -> None:
+        """Tell the other side, in due time, what was settled of it."""
         ...
 
     def answer(self, cell: Cell, delivery: Delivery, value: Any, here: Acting) -> None:
@@ -70,11 +72,14 @@ class Cell:
         self.device = device
         self.actor: Any = None
         self.handlers: dict[str, Handler] = {}
+        self.superseding: frozenset[str] = frozenset()
+        """The messages of which a newer one takes the place of one that waits."""
         self.mailbox = Mailbox()
         self.current: Message | Errand | None = None
         """What is being handled."""
         self.turn = 0
         """How many messages and errands have been begun: names the one at hand."""
+        self._turns: dict[str, Turn] = {}
         self.stacks: dict[str, Any] = {}
         self.cut = 0
         """The last round of checkpoints in which its state was kept."""
@@ -161,6 +166,13 @@ class Cell:
     async def _keep_now(self, cut: int) -> None:
         self.keep_before(cut)
 
+    def handles(self, handlers: dict[str, Handler]) -> None:
+        """Learn which messages there are."""
+        self.handlers = handlers
+        self.superseding = frozenset(
+            name for name, handler in handlers.items() if handler.keep_latest
+        )
+
     def start(self) -> None:
         """Begin to handle messages."""
         self._tasks.append(asyncio.create_task(self._serve(), name=f"{self.name} serves"))
@@ -210,8 +222,7 @@ class Cell:
 
     def deliver(self, link: Link, message: Message) -> None:
         """Queue a call."""
-        handler = self.handlers.get(message.method)
-        if handler is not None and handler.keep_latest:
+        if message.method in self.superseding:
             older = self.mailbox.supersede(link.remote, message.method)
             if older is not None:
                 self.desk.drop(self, older, "superseded", None)
@@ -229,33 +240,44 @@ class Cell:
         self.mailbox.put(Errand(function, args))
 
     async def _serve(self) -> None:
+        queue, arrival = self.mailbox.queue, self.mailbox.arrival
         while True:
             for _ in range(TURNS):
-                while not self.mailbox:  # what woke it may have been taken back since
-                    await self.mailbox.arrival()
-                await self._handle(self.mailbox.pop())
+                while not queue:  # what woke it may have been taken back since
+                    await arrival()
+                item = queue.popleft()
+                if isinstance(item, Errand):
+                    await self._run_errand(item)
+                elif (turn := self._turn(item)) is not None:
+                    await turn.take(item)
                 if self._stopping:  # though its handler took no notice of being cancelled
                     return
             await asyncio.sleep(0)
 
-    async def _handle(self, item: Delivery | Errand) -> None:
-        if isinstance(item, Errand):
-            await self._run_errand(item)
-            return
+    def _turn(self, item: Delivery) -> Turn | None:
+        """Return what handles a call; None where nothing is left to do for it."""
         message = item.message
         if message.cut > self.cut:
             self.keep_before(message.cut)
-        handler = self.handlers.get(message.method)
+        turn = self._turns.get(message.method)
+        if turn is None:
+            turn = self._made_turn(item)
+        if turn is None or (message.deadline is not None and not self.in_time(item)):
+            return None
+        return turn
+
+    def _made_turn(self, item: Delivery) -> Turn | None:
+        """Return what handles a message that came for the first time; answer one there is not."""
+        method = item.message.method
+        handler = self.handlers.get(method)
         if handler is None:
-            self.desk.fail(
-                self, item, AttributeError(f"{self.name} has no message {message.method}")
-            )
-        elif not self.in_time(item):
-            return
-        elif handler.batch is not None:
-            await BatchTurn(self, handler, handler.batch).take(item)
-        else:
-            await Turn(self, handler).take(item)
+            self.desk.fail(self, item, AttributeError(f"{self.name} has no message {method}"))
+            return None
+        made = Turn(self, handler)
+        if handler.batch is not None:
+            made = BatchTurn(self, handler, handler.batch)
+        self._turns[method] = made
+        return made
 
     def in_time(self, delivery: Delivery) -> bool:
         """Tell whether a call's time is not over; drop it if it is."""

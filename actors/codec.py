@@ -21,6 +21,8 @@ TUPLE, TENSOR, ARRAY, REF, GROUP, RECORD, INTEGER, COMPRESSED = range(1, 9)
 
 _PLAIN = msgpack.Packer(strict_types=True)
 """For what needs no extension: it runs nobody's code, so nothing can come in its way."""
+_plain = [msgpack.Packer(strict_types=True)]
+"""The one that packs whole values of this kind now."""
 _ext: Callable[[tuple[int, bytes]], msgpack.ExtType] = partial(tuple.__new__, msgpack.ExtType)
 """Makes an extension without the checks, which cost more than all else of a small tensor."""
 
@@ -35,6 +37,14 @@ _heads: dict[tuple[str, tuple[int, ...]], bytes] = {}
 NO_MAKER: tuple[bytes, Callable[[bytes], Any] | None] = b"", None
 _makers = {0: NO_MAKER}
 """The head that came last in a content of so many bytes, and what makes the tensor of the rest."""
+
+
+def _no_extension(code: int, _data: bytes) -> Any:
+    raise ValueError(f"extension {code} came in a plain body, which holds none")
+
+
+unpack_plain = partial(msgpack.unpackb, ext_hook=_no_extension, strict_map_key=False)
+"""Returns the value of a plain body's bytes."""
 
 Records = Mapping[str, type]
 """Dataclasses and NamedTuples a handler's signature names, by class name."""
@@ -56,6 +66,8 @@ def encode(
     Large copies are put in memory of `take`; `press` makes them smaller. Raises TypeError naming
     what does not travel.
     """
+    if press is None and (body := plain_body(value)) is not None:
+        return body
     encoder, packer = _begun(lendable, take)
     if press is not None:
         encoder.press = press
@@ -87,13 +99,28 @@ def decode(
     data, parts = body.data, body.parts
     if not data and parts:  # structure so large that it came as the last part
         data, parts = bytes(parts[-1].memory), parts[:-1]
-    decoder = _Decoder(parts, device, records or {}, ref, group, take)
     try:
-        return decoder.unpack(data)
+        if body.plain:
+            return unpack_plain(data)
+        return _Decoder(parts, device, records or {}, ref, group, take).unpack(data)
     except Exception as error:
-        if isinstance(error, ValueError) and not isinstance(error, msgpack.UnpackException):
-            raise
-        raise ValueError(f"a body of {len(body.data)} bytes is malformed: {error!r}") from error
+        raise malformed(body, error) from error
+
+
+def plain_arguments(body: Body) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments that a plain body holds; raises ValueError when it is malformed."""
+    try:
+        args, kwargs = unpack_plain(body.data)
+    except Exception as error:
+        raise malformed(body, error) from error
+    return args, kwargs
+
+
+def malformed(body: Body, error: Exception) -> ValueError:
+    """Return what is wrong with a body that could not be decoded."""
+    if isinstance(error, ValueError) and not isinstance(error, msgpack.UnpackException):
+        return error
+    return ValueError(f"a body of {len(body.data)} bytes is malformed: {error!r}")
 
 
 class _Encoder:
@@ -165,6 +192,17 @@ class _Encoder:
             content = len(self.parts)
             self.parts.append(part)
         return msgpack.ExtType(code, _PLAIN.pack([dtype, shape, content, *way]))
+
+
+def plain_body(value: Any) -> Body | None:
+    """Return a value that msgpack knows by itself as it travels; None for any other."""
+    try:
+        packed: bytes = _plain[0].pack(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if len(packed) > INLINE:  # a packer keeps the memory of the largest it has packed
+        _plain[0] = msgpack.Packer(strict_types=True)
+    return Body(packed, (), True)
 
 
 def _packed(packer: msgpack.Packer, value: Any) -> bytes:

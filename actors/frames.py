@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgpack
 
@@ -14,10 +14,10 @@ from tether.actors.message import Body, Kind, Message, Part
 from tether.actors.packet import NONE_DROPPED, Ack, Packet, Pair
 from tether.actors.words import Word, packed_word, text, unpacked_word, whole
 
-VERSION = 3
-CODEC = 0
-"""How a body is laid out: 0 is msgpack and its parts. It says nothing of compressed tensors: each
-bears the number of its own codec, as a message may have some that are compressed and some not."""
+VERSION = 4
+EXTENDED, PLAIN = CODECS = 0, 1
+"""How a body is laid out: msgpack with extensions and parts, or msgpack alone. It says nothing of
+compressed tensors: each bears the number of its own codec."""
 KEY_EPOCH = 0
 """Which of the run's keys seals the parts: 0 is none."""
 CHUNK = 1 << 20
@@ -28,7 +28,12 @@ STRUCTURE_LIMIT = 1 << 20
 """Bytes of structure beyond which it travels in chunks as tensors do."""
 
 NO_BYTES = memoryview(b"")
+SHORT = 7
+"""Fields of a message that has no parts and no deadline, and is not long."""
+KNOWN = 4096
+"""How many pairs and origins are remembered."""
 
+T = TypeVar("T")
 Lend = Callable[[Part], tuple[int, int, int, int] | None]
 """Returns where its receiver can read a part: segment, slot, start and bytes; or None."""
 Lease = Callable[[int, int, int, int], Any]
@@ -44,6 +49,11 @@ class Origin(NamedTuple):
     run: str
     process: str
     incarnation: int
+
+
+_ORIGINS: dict[Any, Origin] = {}
+_PAIRS: dict[Any, Pair] = {}
+"""Those that came and were found to be in order, by themselves as plain tuples."""
 
 
 class Frame(NamedTuple):
@@ -71,30 +81,28 @@ def pack_frame(frame: Frame, now: float, lend: Lend | None = None) -> bytes:
 
     Parts that `lend` can lend are spoken of by where they lie, all others by their size.
     """
-    origin = frame.origin
-    packets = [_packed(pair, packet, now, lend) for pair, packet in frame.packets]
-    words = [packed_word(word) for word in frame.words]
-    head = [VERSION, origin.run, origin.process, origin.incarnation, KEY_EPOCH]
-    data: bytes = _PACKER.pack([*head, packets, words])
+    packets = [
+        (pair, first, ack, [_packed_message(message, now, lend) for message in messages])
+        for pair, (first, messages, ack, _, _) in frame.packets
+    ]
+    words = [packed_word(word) for word in frame.words] if frame.words else ()
+    data: bytes = _PACKER.pack((VERSION, frame.origin, KEY_EPOCH, packets, words))
     return data
 
 
-def _packed(pair: Pair, packet: Packet, now: float, lend: Lend | None) -> list[Any]:
-    first, messages, (received, handled, settled, dropped) = packet
-    acks = [received, handled, settled, dropped]
-    return [*pair, first, acks, [_packed_message(message, now, lend) for message in messages]]
-
-
-def _packed_message(message: Message, now: float, lend: Lend | None) -> list[Any]:
+def _packed_message(message: Message, now: float, lend: Lend | None) -> tuple[Any, ...]:
+    """Return a message as plain data: most have neither parts nor a deadline, and are short."""
     body, end = message.body, message.deadline
-    data: bytes | None = body.data
-    sizes = [_size(part, lend) for part in body.parts] if body.parts else []
-    if len(body.data) > STRUCTURE_LIMIT:
-        sizes.append(len(body.data))
-        data = None
+    data = body.data
+    codec = PLAIN if body.plain else EXTENDED
+    head = message.kind, message.number, message.method, message.chain, message.cut, codec
+    if end is None and not body.parts and len(data) <= STRUCTURE_LIMIT:
+        return *head, data
+    sizes = [_size(part, lend) for part in body.parts]
     left = None if end is None else end - now
-    head = [message.kind, message.number, message.method, left, message.chain, message.cut]
-    return [*head, CODEC, data, sizes]
+    if len(data) > STRUCTURE_LIMIT:
+        return *head, None, left, [*sizes, len(data)]
+    return *head, data, left, sizes
 
 
 def _size(part: Part, lend: Lend | None) -> Any:
@@ -107,11 +115,11 @@ def unpack_frame(data: bytes, now: float, lease: Lease | None = None) -> Frame:
     `lease` gives the memory of parts that are spoken of by where they lie.
     """
     try:
-        version, run, process, incarnation, _epoch, packets, words = msgpack.unpackb(data)
+        version, origin, _epoch, packets, words = msgpack.unpackb(data, use_list=False)
         if version != VERSION:
             raise ValueError(f"wire version {version} came, but version {VERSION} is spoken here")
         return Frame(
-            Origin(text(run), text(process), whole(incarnation)),
+            _ORIGINS.get(origin) or _origin(*origin),
             [_unpacked(packet, now, lease) for packet in packets],
             [unpacked_word(word) for word in words],
         )
@@ -119,36 +127,88 @@ def unpack_frame(data: bytes, now: float, lease: Lease | None = None) -> Frame:
         raise ValueError(f"a frame of {len(data)} bytes is malformed: {error!r}") from error
 
 
-def _unpacked(plain: list[Any], now: float, lease: Lease | None) -> tuple[Pair, Packet]:
-    source, target, source_incarnation, target_incarnation, first, acks, messages = plain
-    pair = Pair(text(source), text(target), whole(source_incarnation), whole(target_incarnation))
-    received, handled, settled, dropped = acks
-    ack = Ack(whole(received), whole(handled), whole(settled), _losses(dropped))
-    due = [_unpacked_message(message, now, lease) for message in messages]
-    return pair, Packet(whole(first), tuple(due), ack)
+def _unpacked(plain: tuple[Any, ...], now: float, lease: Lease | None) -> tuple[Pair, Packet]:
+    ends, first, (received, handled, size, dropped), messages = plain
+    pair = _PAIRS.get(ends) or _pair(*ends)
+    if not first.__class__ is received.__class__ is handled.__class__ is size.__class__ is int:
+        raise ValueError(f"{plain[1:3]!r:.80} came where counts belong")
+    if first < 0 or received < 0 or handled < 0 or size < 0:
+        raise ValueError(f"{plain[1:3]!r:.80} came where counts belong")
+    ack = Ack(received, handled, size, _losses(dropped) if dropped else NONE_DROPPED)
+    due = tuple([_unpacked_message(message, now, lease) for message in messages])
+    return pair, Packet(first, due, ack)
+
+
+def _origin(run: Any, process: Any, incarnation: Any) -> Origin:
+    return remember(_ORIGINS, Origin(text(run), text(process), whole(incarnation)))
+
+
+def _pair(source: Any, target: Any, here: Any, there: Any) -> Pair:
+    return remember(_PAIRS, Pair(text(source), text(target), whole(here), whole(there)))
+
+
+def remember(known: dict[Any, T], value: T) -> T:
+    """Keep what was found to be in order, so that it need not be looked at again; return it."""
+    if len(known) >= KNOWN:
+        known.clear()
+    known[value] = value
+    return value
 
 
 def _losses(dropped: Any) -> Mapping[str, int]:
-    if dropped == {}:
-        return NONE_DROPPED
     return {text(why): whole(count) for why, count in dropped.items()}
 
 
-def _unpacked_message(plain: list[Any], now: float, lease: Lease | None) -> Message:
-    kind, number, method, left, chain, cut, codec, data, sizes = plain
-    if codec != CODEC:
-        raise ValueError(f"a message is encoded by codec {codec}, which is not known here")
-    parts = () if sizes == [] else tuple([_part(size, lease) for size in sizes])
-    if type(data) is not bytes and not (data is None and parts):
+def _unpacked_message(plain: tuple[Any, ...], now: float, lease: Lease | None) -> Message:
+    if len(plain) != SHORT:
+        return _unpacked_long(plain, now, lease)
+    kind, number, method, chain, cut, codec, data = plain
+    if data.__class__ is not bytes:
         raise ValueError("a message came without its structure")
-    body = Body(data or b"", parts)
-    end = None if left is None else _deadline(left, now)
-    links = () if chain == [] else tuple([(text(actor), whole(call)) for actor, call in chain])
-    return Message(_kind(kind), whole(number), text(method), body, end, links, whole(cut))
+    if not (
+        number.__class__ is cut.__class__ is int
+        and number >= 0 <= cut
+        and method.__class__ is str
+        and kind in KINDS
+        and codec in CODECS
+    ):
+        raise _amiss(plain)
+    body = Body(data, (), codec == PLAIN)
+    return Message(KINDS[kind], number, method, body, None, _links(chain) if chain else (), cut)
+
+
+def _unpacked_long(plain: tuple[Any, ...], now: float, lease: Lease | None) -> Message:
+    """Return a message that has parts or a deadline, or is long."""
+    *head, data, left, sizes = plain
+    parts = tuple([_part(size, lease) for size in sizes])
+    if data is None and parts:  # it is the last of them
+        data = b""
+    message = _unpacked_message((*head, data), now, lease)
+    message.body = Body(data, parts, message.body.plain)
+    message.deadline = None if left is None else _deadline(left, now)
+    return message
+
+
+def _amiss(plain: tuple[Any, ...]) -> ValueError:
+    """Return what is wrong with a message."""
+    kind, number, method, _chain, cut, codec, _data = plain
+    if codec not in CODECS:
+        return ValueError(f"a message is encoded by codec {codec}, which is not known here")
+    if kind not in KINDS:
+        return ValueError(f"{kind!r:.40} came where a kind of message belongs")
+    try:
+        text(method), whole(number), whole(cut)
+    except ValueError as error:
+        return error
+    return ValueError(f"a message is malformed: {plain!r:.80}")
+
+
+def _links(chain: Any) -> tuple[tuple[str, int], ...]:
+    return tuple([(text(actor), whole(call)) for actor, call in chain])
 
 
 def _part(size: Any, lease: Lease | None) -> Part:
-    if type(size) is not list:
+    if type(size) is not tuple:
         return Part(whole(size))
     if lease is None:
         raise ValueError("a part lies in shared memory, but this connection shares none")
@@ -163,13 +223,6 @@ def _deadline(left: Any, now: float) -> float:
     return deadline
 
 
-def _kind(value: Any) -> Kind:
-    kind = KINDS.get(value)
-    if kind is None:
-        raise ValueError(f"{value!r:.40} came where a kind of message belongs")
-    return kind
-
-
 def chunks(
     run: str, pair: Pair, packet: Packet, lent: Collection[int] = ()
 ) -> Iterator[tuple[bytes, memoryview]]:
@@ -177,6 +230,8 @@ def chunks(
 
     Parts that are `lent`, by their `id`, have none.
     """
+    if packet.small:
+        return
     for number, message in enumerate(packet.messages, packet.first):
         body = message.body
         large = len(body.data) > STRUCTURE_LIMIT
@@ -214,6 +269,5 @@ def batches(packets: list[tuple[Pair, Packet]]) -> list[list[tuple[Pair, Packet]
             found.append([])
             size = 0
         found[-1].append(item)
-        for message in item[1].messages:
-            size += len(message.body.data)
+        size += item[1].structure
     return found

@@ -141,6 +141,15 @@ class Inbound:
             self.started = number
             self.row[STARTED] = number
 
+    def handled(self, size: int) -> None:
+        """Book a call of so many bytes, whose handling had begun, as handled."""
+        self.settled += 1
+        self.settled_bytes += size
+        self._handled += 1
+        row = self.row
+        row[HANDLED_BYTES] = self.settled_bytes
+        row[HANDLED] = self._handled
+
     def settle(self, message: Message, dropped: str | None = None) -> None:
         """Book a call that came in as handled, or as dropped for a reason."""
         self.settled += 1

@@ -26,10 +26,13 @@ class Link:
         "_said_bytes",
         "_said_received",
         "_said_settled",
+        "due_bytes",
+        "due_settled",
         "inward",
         "local",
         "out",
         "pair",
+        "parted",
         "remote",
         "window",
     )
@@ -55,6 +58,9 @@ class Link:
         self._said_settled = 0
         self._said_bytes = 0
         self._must_say = False
+        self._expect()
+        self.parted = False
+        """Whether one of its ends has died, so that it carries nothing any more."""
 
     @property
     def turned(self) -> Pair:
@@ -76,14 +82,21 @@ class Link:
         self._said_settled = self.inward.settled
         self._said_bytes = ack.bytes
         self._must_say = False
-        return Packet(first, messages, ack)
+        self._expect()
+        return Packet(first, messages, ack, self.out.taken, self.out.small)
+
+    def _expect(self) -> None:
+        """Find when the next acknowledgement will be due: half of the window is settled then."""
+        window = self.window
+        self.due_settled = self._said_settled + (window.messages + 1) // 2
+        self.due_bytes = self._said_bytes + (window.bytes + 1) // 2
 
     def push(self, packet: Packet, now: float) -> list[Message]:
         """Take a packet in; return the messages that are now due, in order and never twice.
 
         Raises ValueError when it acknowledges what was never sent.
         """
-        first, messages, ack = packet
+        first, messages, ack, _, _ = packet
         inward = self.inward
         self.out.acknowledge(ack, now)
         before = inward.duplicates
@@ -107,10 +120,8 @@ class Link:
     @property
     def ack_is_due(self) -> bool:
         """Whether the sender may be waiting for it: half of its window is settled."""
-        inward, window = self.inward, self.window
-        calls = inward.settled - self._said_settled
-        held = inward.settled_bytes - self._said_bytes
-        return calls * 2 >= window.messages or held * 2 >= window.bytes
+        inward = self.inward
+        return inward.settled >= self.due_settled or inward.settled_bytes >= self.due_bytes
 
     @property
     def ack_is_new(self) -> bool:

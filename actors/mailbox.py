@@ -37,21 +37,23 @@ class Mailbox:
     """A queue for one reader. Its senders' windows bound it."""
 
     def __init__(self) -> None:
-        self._queue: deque[Delivery | Errand] = deque()
+        self.queue: deque[Delivery | Errand] = deque()
+        """What waits; only who handles it takes from here."""
         self._arrival: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self.queue)
 
     def put(self, item: Delivery | Errand) -> None:
         """Append what came, and wake the reader."""
-        self._queue.append(item)
-        if self._arrival is not None and not self._arrival.done():
-            self._arrival.set_result(None)
+        self.queue.append(item)
+        arrival = self._arrival
+        if arrival is not None and not arrival.done():
+            arrival.set_result(None)
 
     def pop(self) -> Delivery | Errand:
         """Take out what came first."""
-        return self._queue.popleft()
+        return self.queue.popleft()
 
     async def arrival(self, patience: float | None = None) -> bool:
         """Wait until something comes; tell whether it did in time."""
@@ -67,21 +69,21 @@ class Mailbox:
 
     def remove(self, link: Link, number: int) -> Message | None:
         """Take a call back; None when it is not waiting here."""
-        for item in self._queue:
+        for item in self.queue:
             if isinstance(item, Delivery) and item.message.number == number and item.link is link:
-                self._queue.remove(item)
+                self.queue.remove(item)
                 return item.message
         return None
 
     def supersede(self, source: str, method: str) -> Delivery | None:
         """Take out the call of this sender and message that is waiting, if there is one."""
-        for item in self._queue:
+        for item in self.queue:
             if (
                 isinstance(item, Delivery)
                 and item.source == source
                 and item.message.method == method
             ):
-                self._queue.remove(item)
+                self.queue.remove(item)
                 return item
         return None
 
@@ -90,7 +92,7 @@ class Mailbox:
         taken: list[Delivery] = []
         left: deque[Delivery | Errand] = deque()
         passed: set[str] = set()
-        for item in self._queue:
+        for item in self.queue:
             if (
                 isinstance(item, Delivery)
                 and item.message.method == method
@@ -102,5 +104,6 @@ class Mailbox:
             left.append(item)
             if isinstance(item, Delivery):
                 passed.add(item.source)
-        self._queue = left
+        self.queue.clear()
+        self.queue += left
         return taken

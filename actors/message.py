@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -44,22 +44,23 @@ class Part:
     address: int = 0
 
 
-@dataclass(slots=True, eq=False)
 class Body:
     """Encoded arguments or an encoded answer: msgpack, and the parts it speaks of by number.
 
-    `saving` is what compressing its tensors has saved and cost, None where none is compressed.
+    `saving` is what compressing its tensors has saved and cost, None where none is compressed. A
+    `plain` one holds nothing but what msgpack itself knows.
     """
 
-    data: bytes
-    parts: tuple[Part, ...] = ()
-    size: int = field(init=False)
-    saving: Saving | None = field(init=False, default=None)
+    __slots__ = ("data", "parts", "plain", "saving", "size")
 
-    def __post_init__(self) -> None:
-        self.size = OVERHEAD + len(self.data)
-        for part in self.parts:
-            self.size += part.nbytes
+    def __init__(self, data: bytes, parts: tuple[Part, ...] = (), plain: bool = False) -> None:
+        self.data = data
+        self.parts = parts
+        self.plain = plain
+        self.saving: Saving | None = None
+        self.size = OVERHEAD + len(data)
+        if parts:
+            self.size += sum([part.nbytes for part in parts])
 
 
 @dataclass(slots=True, eq=False)

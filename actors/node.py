@@ -18,7 +18,7 @@ from tether.actors.journal import Journal
 from tether.actors.link import Link
 from tether.actors.mailbox import Delivery
 from tether.actors.memory import Pool
-from tether.actors.message import Body, Kind, Message
+from tether.actors.message import LAST_CALL, Body, Kind, Message
 from tether.actors.packet import Pair, Window
 from tether.actors.press import Presses, Ways, book
 from tether.actors.probes import Probes
@@ -72,6 +72,7 @@ class Node:
         if ways:
             self.calls.presses = Presses(ways, self.clock, self.pool.take)
         self.probes = Probes(self.calls, self.cells, self.switch.say)
+        self.acknowledge = self.switch.acknowledge
         self.succession = Succession(self.switch, self.calls, directory)
 
     async def start(self) -> None:
@@ -87,7 +88,7 @@ class Node:
             cell.actor = make()
         finally:
             acting.reset(token)
-        cell.handlers = handlers(cell.actor.__class__)
+        cell.handles(handlers(cell.actor.__class__))
         self.cells[name] = cell
         self._buried.discard(name)
         cell.start()
@@ -99,12 +100,14 @@ class Node:
 
     def deliver(self, link: Link, message: Message) -> None:
         """Take what a link delivers: a call to its actor, an answer to who asked."""
-        if not message.is_call:
+        if message.kind > LAST_CALL:
             self.calls.answered(link, message)
-        elif link.local in self.cells:
+            return
+        cell = self.cells.get(link.local)
+        if cell is not None:
             if self.witness is not None:
                 self.witness.came(link, message)
-            self.cells[link.local].deliver(link, message)
+            cell.deliver(link, message)
         elif link.local not in self._buried:  # nothing is refused to the dead: who follows is asked
             self._refuse(link, message)
 
@@ -140,6 +143,8 @@ class Node:
         self, handler: Handler, body: Body, device: str
     ) -> tuple[list[Any], dict[str, Any]]:
         """Return a call's arguments, decoded."""
+        if body.plain and not body.parts:
+            return codec.plain_arguments(body)
         records = argument_records(handler)
         args, kwargs = codec.decode(
             body,
@@ -151,33 +156,24 @@ class Node:
         )
         return args, kwargs
 
-    def begin(self, cell: Cell, delivery: Delivery) -> None:
-        """Note that the handling of a call begins: from now on its outcome is not certain."""
-        if self.witness is not None:
-            self.witness.begun(cell, delivery)
-        delivery.link.inward.start(delivery.message.number)
-
     def _settle(self, link: Link, message: Message, dropped: str | None) -> None:
         if self.witness is not None:
             self.witness.settled(link, message, dropped)
-        self.switch.settle(link, message, dropped)
+        link.inward.settle(message, dropped)
+        self.acknowledge(link)
 
     def answer(self, cell: Cell, delivery: Delivery, value: Any, here: Acting) -> None:
         """Send an ask its answer, snapshotted unless it lies in a buffer of its handler."""
-        if self.witness is not None:
-            self.witness.answered(cell, delivery, value)
-        if delivery.message.kind is Kind.ASK:
-            presses, method = self.calls.presses, delivery.message.method
-            press = None
-            if presses is not None:
-                press = presses.press(cell.name, delivery.source, f"{method} answers")
-            try:
-                body = codec.encode(value, here.owns, self.pool.take, press)
-            except TypeError as error:
-                title = f"{type(cell.actor).__name__}.{delivery.message.method}"
-                raise TypeError(f"the answer of {title}: {error}") from None
-            self._reply(delivery, Kind.ANSWER, body)
-        self._settle(delivery.link, delivery.message, None)
+        presses, method = self.calls.presses, delivery.message.method
+        press = None
+        if presses is not None:
+            press = presses.press(cell.name, delivery.source, f"{method} answers")
+        try:
+            body = codec.encode(value, here.owns, self.pool.take, press)
+        except TypeError as error:
+            title = f"{type(cell.actor).__name__}.{method}"
+            raise TypeError(f"the answer of {title}: {error}") from None
+        self._reply(delivery, Kind.ANSWER, body)
 
     def fail(self, cell: Cell, delivery: Delivery, error: BaseException) -> None:
         """Send an ask its failure, with a note that says where it happened."""

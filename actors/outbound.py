@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from tether.actors.journal import WORDS, Row, Word
 from tether.actors.ledger import Ledger
-from tether.actors.message import Message
+from tether.actors.message import LAST_CALL, Message
 from tether.actors.packet import NONE_DROPPED, Ack, Window
 
 PACKET_BYTES = 1 << 20
 """Bytes of structure in a packet, about: a frame must stay far below the wire's limit."""
+
+SMALL = 16 << 10
+"""Bytes up to which a message needs no look of its own when it is packed."""
 
 # As plain numbers: indexing with an enumeration's member costs more than the store itself.
 SENT = int(Word.SENT)
@@ -21,8 +25,8 @@ ABANDONED = int(Word.ABANDONED)
 
 NOTHING: deque[Message] = deque(maxlen=0)
 """The queue of all who have nothing in it, for an empty one of its own takes half a kilobyte."""
-ALL_ACKNOWLEDGED: list[Message] = []
-"""What is kept for a resend where nothing is: nobody writes into it."""
+NO_MESSAGES: list[Message] = []
+"""What is ready, or kept for a resend, where nothing is: nobody writes into it."""
 
 
 class Outbound:
@@ -32,25 +36,29 @@ class Outbound:
     """
 
     __slots__ = (
-        "_answers",
+        "_bytes",
         "_calls",
         "_dropped",
         "_handled",
         "_held_bytes",
+        "_large",
         "_probe",
         "_progress",
+        "_ready",
+        "_ready_bytes",
         "_resend",
         "_sent",
         "_settled",
         "_settled_bytes",
         "_unacked",
         "_waiting",
-        "_waiting_bytes",
         "_withdrawn",
         "books",
         "next_number",
         "resend_after",
         "row",
+        "small",
+        "taken",
         "window",
     )
 
@@ -67,9 +75,14 @@ class Outbound:
         self.row: Row = [0] * WORDS if row is None else row
         self.next_number = 1
         self._waiting = NOTHING
-        self._answers = NOTHING
-        self._unacked = ALL_ACKNOWLEDGED
-        self._waiting_bytes = 0
+        self._ready = self._unacked = NO_MESSAGES
+        self._ready_bytes = 0
+        self._large = False
+        self.small = True
+        """Whether no message of those that were taken last has parts, or is long."""
+        self.taken = 0
+        """How many bytes these have, or more."""
+        self._bytes = 0
         self._sent = 0
         self._calls = 0
         self._held_bytes = 0
@@ -82,42 +95,103 @@ class Outbound:
         self._probe = False
         self._progress = 0.0
 
+    def offer(self, message: Message) -> bool:
+        """Take a call if the window has room for it now; tell whether it had."""
+        size, window = message.body.size, self.window
+        calls = self._calls - self._settled
+        if self._waiting or (
+            calls and (calls >= window.messages or self._held_bytes + size > window.bytes)
+        ):
+            return False
+        books = self.books
+        books.sent += 1
+        books.bytes += size
+        self._bytes += size
+        self._sent += 1
+        self._calls += 1
+        self._held_bytes += size
+        self._ready_bytes += size
+        if size > SMALL:
+            self._large = True
+        if self._ready:
+            self._ready.append(message)
+        else:
+            self._ready = [message]
+        return True
+
     def add(self, message: Message) -> None:
         """Take a message; a call waits here until the window has room for it."""
-        size, row, books = message.body.size, self.row, self.books
-        row[BYTES] += size
-        books.bytes += size
-        if not message.is_call:
-            if self._answers is NOTHING:
-                self._answers = deque()
-            self._answers.append(message)
+        if message.kind <= LAST_CALL:
+            if not self.offer(message):
+                self._wait(message)
+            elif message.admitted is not None:
+                message.admitted()
             return
+        size = message.body.size
+        self._bytes += size
+        self.books.bytes += size
+        self._get_ready(message)
+
+    def _wait(self, message: Message) -> None:
+        size = message.body.size
+        self.books.sent += 1
+        self.books.bytes += size
         self._sent += 1
-        row[SENT] = self._sent
-        books.sent += 1
+        self._bytes += size
         if self._waiting is NOTHING:
             self._waiting = deque()
         self._waiting.append(message)
-        self._waiting_bytes += size
+
+    def _get_ready(self, message: Message) -> None:
+        size = message.body.size
+        self._ready_bytes += size
+        if size > SMALL:
+            self._large = True
+        if self._ready:
+            self._ready.append(message)
+        else:
+            self._ready = [message]
 
     def has_room(self, size: int) -> bool:
         """Tell whether a call of this size would leave with all that wait before it."""
-        return self._fits(size, len(self._waiting), self._waiting_bytes)
+        return not self._waiting and self._fits(size)
 
-    def _fits(self, size: int, before: int = 0, bytes_before: int = 0) -> bool:
-        calls = self._calls - self._settled + before
-        held = self._held_bytes + bytes_before
-        return calls == 0 or (calls < self.window.messages and held + size <= self.window.bytes)
+    def _fits(self, size: int) -> bool:
+        calls, window = self._calls - self._settled, self.window
+        return not calls or (calls < window.messages and self._held_bytes + size <= window.bytes)
+
+    def _admit(self) -> None:
+        """Let go what the window has room for now."""
+        waiting = self._waiting
+        while waiting and self._fits(size := waiting[0].body.size):
+            message = waiting.popleft()
+            self._calls += 1
+            self._held_bytes += size
+            self._get_ready(message)
+            if message.admitted is not None:
+                message.admitted()
+
+    def enter(self) -> None:
+        """Write into the row what was handed in: once a turn, before any of it can be known."""
+        self.row[SENT] = self._sent
+        self.row[BYTES] = self._bytes
 
     def take(self, now: float) -> tuple[int, tuple[Message, ...]]:
         """Return the number of the first message that is to go now, and all that go with it."""
+        self.enter()
         if self._resend or self._probe:
             return self._again(now)
-        first = self.next_number
-        taken = self._leaving() if self._answers or self._waiting else None
+        first, taken = self.next_number, self._ready
         if not taken:
             return first, ()
-        self.next_number += len(taken)
+        self._ready, self.taken = NO_MESSAGES, self._ready_bytes
+        self.small = not self._large and self.taken <= PACKET_BYTES
+        going = len(taken) if self.small else packetful(taken)
+        if going < len(taken):
+            taken, self._ready = taken[:going], taken[going:]
+        else:
+            self._ready_bytes, self._large = 0, False
+        self.next_number += going
         if self._unacked:
             self._unacked += taken
         else:
@@ -125,42 +199,17 @@ class Outbound:
             self._unacked = taken
         return first, tuple(taken)
 
-    def _leaving(self) -> list[Message]:
-        """Take out what may leave: answers were paid for by their ask, calls wait for room."""
-        taken: list[Message] = []
-        size = 0
-        while self._answers and size < PACKET_BYTES:
-            taken.append(self._answers.popleft())
-            size += len(taken[-1].body.data)
-        waiting = self._waiting
-        while waiting and size < PACKET_BYTES and self._fits(waiting[0].body.size):
-            message = waiting.popleft()
-            taken.append(message)
-            size += len(message.body.data)
-            self._admit(message)
-        return taken
-
-    def _admit(self, message: Message) -> None:
-        """Count a call that leaves, and tell who waits for that."""
-        size = message.body.size
-        self._waiting_bytes -= size
-        self._calls += 1
-        self._held_bytes += size
-        if message.admitted is not None:
-            message.admitted()
-
     def _again(self, now: float) -> tuple[int, tuple[Message, ...]]:
         """Return what is to be sent again, a packet at a time; 0 asks what became of it all."""
         self._progress = now
         self._probe = False
-        first = self.next_number - self._resend if self._resend else 0
-        taken: list[Message] = []
-        size = 0
-        while self._resend and size < PACKET_BYTES:
-            taken.append(self._unacked[-self._resend])
-            size += len(taken[-1].body.data)
-            self._resend -= 1
-        return first, tuple(taken)
+        self.small = False
+        if not self._resend:
+            return 0, ()
+        first, left = self.next_number - self._resend, self._unacked[-self._resend :]
+        going = packetful(left)
+        self._resend -= going
+        return first, tuple(left[:going])
 
     def acknowledge(self, ack: Ack, now: float) -> None:
         """Book what the other side has done; raises ValueError if it claims more than was sent."""
@@ -176,15 +225,17 @@ class Outbound:
             self._forget(come)
         if settled > self._settled:
             self._book(ack, settled)
-        if not (self._unacked or self._waiting or self._answers):
-            self._waiting = self._answers = NOTHING
+            if self._waiting:
+                self._admit()
+        if not self._waiting:
+            self._waiting = NOTHING
 
     def _forget(self, come: int) -> None:
         """Let go of the first messages that were kept for a resend: they have come."""
         if come < len(self._unacked):
             del self._unacked[:come]
         else:
-            self._unacked = ALL_ACKNOWLEDGED
+            self._unacked = NO_MESSAGES
         self._resend = min(self._resend, len(self._unacked))
 
     def _book(self, ack: Ack, settled: int) -> None:
@@ -198,15 +249,25 @@ class Outbound:
 
     def withdraw(self, number: int) -> bool:
         """Take back a call that has not left yet, booked as dropped; tell whether that was so."""
-        for message in self._waiting:
+        for message in self.waiting:
             if message.number == number:
-                self._waiting.remove(message)
-                self._waiting_bytes -= message.body.size
+                self._take_back(message)
                 self._withdrawn += 1
                 self.row[WITHDRAWN] = self._withdrawn
                 self.books.drop("cancelled")
                 return True
         return False
+
+    def _take_back(self, message: Message) -> None:
+        """Take out a call that has not left; what it had been admitted for is free again."""
+        self.enter()
+        if message in self._waiting:
+            self._waiting.remove(message)
+            return
+        self._ready.remove(message)
+        self._calls -= 1
+        self._held_bytes -= message.body.size
+        self._admit()
 
     def lost(self) -> None:
         """Send again, with the next packets, all that was not acknowledged; or ask about it."""
@@ -225,18 +286,18 @@ class Outbound:
 
     @property
     def waiting(self) -> tuple[Message, ...]:
-        """The calls that have not left, because the window is full."""
-        return tuple(self._waiting)
+        """The calls that have not left, in their order."""
+        return (*(message for message in self._ready if message.is_call), *self._waiting)
 
     @property
     def held(self) -> int:
         """How many calls have not left."""
-        return len(self._waiting)
+        return len(self.waiting)
 
     @property
     def answers(self) -> tuple[Message, ...]:
         """The answers that have not left yet."""
-        return tuple(self._answers)
+        return tuple(message for message in self._ready if not message.is_call)
 
     def retire(self, final: Ack | None, moved: int) -> None:
         """Close the books with a dead receiver, whose last acknowledgement is known or not.
@@ -253,27 +314,35 @@ class Outbound:
 
     def abandon(self, final: Ack | None) -> None:
         """Close the books with a receiver that will not come back: what waits here is dropped."""
-        waiting = len(self._waiting)
+        waiting = len(self.waiting)
         self.row[ABANDONED] = waiting
         self.books.drop("absent", waiting)
         self.books.unknown -= waiting
         self.retire(final, 0)
 
     def _clear(self) -> None:
-        self._waiting = self._answers = NOTHING
-        self._unacked = ALL_ACKNOWLEDGED
-        self._waiting_bytes = self._held_bytes = 0
+        self._waiting = NOTHING
+        self._ready = self._unacked = NO_MESSAGES
+        self._held_bytes = self._ready_bytes = 0
         self._resend = 0
         self._calls = self._settled
 
     @property
     def can_go(self) -> bool:
         """Whether anything may leave now."""
-        if self._resend or self._probe or self._answers:
-            return True
-        return bool(self._waiting) and self._fits(self._waiting[0].body.size)
+        return bool(self._ready or self._resend or self._probe)
 
     @property
     def quiet(self) -> bool:
         """Whether all that was sent is settled and nothing waits to leave."""
-        return not (self._waiting or self._answers or self._calls > self._settled)
+        return not (self._waiting or self._ready or self._calls > self._settled)
+
+
+def packetful(messages: Sequence[Message]) -> int:
+    """Return how many of these go with one packet: at least one."""
+    size = 0
+    for count, message in enumerate(messages):
+        if size >= PACKET_BYTES:
+            return count
+        size += len(message.body.data)
+    return len(messages)

@@ -60,9 +60,19 @@ class Ack(NamedTuple):
 class Packet(NamedTuple):
     """Consecutive messages from number `first` on, and what came of the other direction.
 
-    One whose `first` is 0 asks the other side to acknowledge anew.
+    One whose `first` is 0 asks the other side to acknowledge anew. Of a packet on its way out that
+    is known to be `small`, no message has parts, and all have no more than `size` bytes.
     """
 
     first: int
     messages: tuple[Message, ...]
     ack: Ack
+    size: int = 0
+    small: bool = False
+
+    @property
+    def structure(self) -> int:
+        """Return how many bytes of structure its messages have, or a little more."""
+        if self.small:
+            return self.size
+        return sum(len(message.body.data) for message in self.messages)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 from zlib import crc32
 
@@ -17,10 +16,8 @@ T = TypeVar("T")
 class Office(Protocol):
     """Where a handle hands in its calls: the process it is used in."""
 
-    def call(
-        self, name: str, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Awaitable[Any]:
-        """Return an awaitable that sends one message and ends with its answer."""
+    def caller(self, name: str, handler: Handler) -> Callable[..., Awaitable[Any]]:
+        """Return what sends one message to one actor when it is called and awaited."""
         ...
 
     def edge(self, name: str) -> str:
@@ -54,29 +51,24 @@ else:
         are equal, and in a message it travels as its name.
         """
 
-        __slots__ = ("_handlers", "_name", "_office")
+        __slots__ = ("__dict__", "_name", "_office")
 
         def __init__(self, name: str, office: Office) -> None:
-            self._name = name
-            self._office = office
-            self._handlers = None
+            object.__setattr__(self, "_name", name)
+            object.__setattr__(self, "_office", office)
 
         def __getattr__(self, message: str) -> Callable[..., Awaitable[Any]]:
-            if self._handlers is None:
-                if message.startswith("__"):
-                    raise AttributeError(message)
-                self._handlers = handlers(self._office.actor_class(self._name))
-            handler = self._handlers.get(message)
-            if handler is None:
-                raise AttributeError(_no_message(self, message))
-            return partial(_call, self._office.call, self._name, handler)
+            """Return a message; from now on it is found without asking here."""
+            if message.startswith("__") or message in Ref.__slots__:
+                raise AttributeError(message)
+            made = self._office.caller(self._name, handler_of(self, message))
+            self.__dict__[message] = made
+            return made
 
         def __setattr__(self, name: str, value: object) -> None:
-            if name not in Ref.__slots__:
-                raise AttributeError(
-                    f"{self._name}: {name} cannot be set through a Ref; send a message that sets it"
-                )
-            object.__setattr__(self, name, value)
+            raise AttributeError(
+                f"{self._name}: {name} cannot be set through a Ref; send a message that sets it"
+            )
 
         def __eq__(self, other: object) -> bool:
             return self._name == other._name if isinstance(other, Ref) else NotImplemented
@@ -88,10 +80,12 @@ else:
             return f"<Ref {self._name}>"
 
 
-def _call(
-    send: Callable[..., Awaitable[Any]], name: str, handler: Handler, /, *args: Any, **kwargs: Any
-) -> Awaitable[Any]:
-    return send(name, handler, args, kwargs)
+def handler_of(ref: Any, message: str) -> Handler:
+    """Return the handler of one message of a handle's actor; raises AttributeError for none."""
+    handler = handlers(ref._office.actor_class(ref._name)).get(message)
+    if handler is None:
+        raise AttributeError(_no_message(ref, message))
+    return handler
 
 
 def _no_message(ref: Any, message: str) -> str:
@@ -124,4 +118,4 @@ def office_of(ref: Any) -> Office:
     return office
 
 
-__all__ = ["Office", "Ref", "is_ref", "make_ref", "name_of", "office_of"]
+__all__ = ["Office", "Ref", "handler_of", "is_ref", "make_ref", "name_of", "office_of"]

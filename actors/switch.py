@@ -122,12 +122,21 @@ class Switch:
 
     def current(self, link: Link) -> bool:
         """Whether both ends of a link are still in the incarnations that it joins."""
-        return self.links.get((link.local, link.remote)) is link
+        return not link.parted
 
     def send(self, link: Link, message: Message) -> None:
         """Queue a message; it leaves at the end of this turn if the window has room."""
         link.out.add(message)
         self._mark(link)
+
+    def offer(self, link: Link, message: Message) -> bool:
+        """Queue a call if there is room for it now; tell whether there was."""
+        taken = link.out.offer(message)
+        if taken:
+            self._dirty[link] = None
+            if not self._scheduled:
+                self._schedule()
+        return taken
 
     def answer(self, link: Link, message: Message) -> None:
         """Queue an answer; one to a dead incarnation goes no further."""
@@ -152,18 +161,15 @@ class Switch:
         self._words.append(word)
         self._schedule()
 
-    def settle(self, link: Link, message: Message, dropped: str | None) -> None:
-        """Book a call that came as handled or dropped, and acknowledge it in due time."""
-        link.inward.settle(message, dropped)
-        self._acknowledge(link)
-
-    def _acknowledge(self, link: Link) -> None:
-        if link.ack_is_due:
+    def acknowledge(self, link: Link) -> None:
+        """Tell the other side, in due time, what was received and settled of it."""
+        inward = link.inward
+        if inward.settled >= link.due_settled or inward.settled_bytes >= link.due_bytes:
             self._mark(link)
-            return
-        self._lazy[link] = None
-        if self._timer is None:
-            self._timer = self._loop.call_later(ACK_DELAY, self._late_acks)
+        elif link not in self._lazy:
+            self._lazy[link] = None
+            if self._timer is None:
+                self._timer = self._loop.call_later(ACK_DELAY, self._late_acks)
 
     def _late_acks(self) -> None:
         self._timer = None
@@ -188,7 +194,11 @@ class Switch:
         now = self._loop.time()
         out: dict[str, Outgoing] = {}
         for link in dirty:
-            if self.current(link) and not self.directory.absent(link.remote):
+            if not self.current(link):
+                continue
+            if self.directory.absent(link.remote):
+                link.out.enter()
+            else:
                 self._gather(link, out, now)
         for word in spoken:
             process = self.directory.place(word.target).process
@@ -214,7 +224,7 @@ class Switch:
     def _arrive(self, link: Link, packet: Packet, now: float) -> None:
         due = link.push(packet, now)
         if packet.messages or not packet.first:
-            self._acknowledge(link)
+            self.acknowledge(link)
         if link.out.can_go:
             self._mark(link)
         for message in due:
@@ -268,7 +278,7 @@ class Switch:
                 return
             place[:] = data
             for message in link.inward.due():
-                self._acknowledge(link)
+                self.acknowledge(link)
                 self.inbox.deliver(link, message)
         except (ValueError, LookupError, MemoryError) as error:
             self._refuse("chunk", error)
@@ -298,6 +308,7 @@ class Switch:
         parted = [link for link in self.links.values() if actor in {link.local, link.remote}]
         for link in parted:
             del self.links[link.local, link.remote]
+            link.parted = True
             self._lazy.pop(link, None)
             self._watch.forget(link)
         return parted

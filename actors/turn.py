@@ -11,9 +11,13 @@ from tether.actors import debug
 from tether.actors.context import Acting, acting, deadline
 from tether.actors.handlers import Batch, Handler
 from tether.actors.mailbox import Delivery
+from tether.actors.message import Body, Kind
 
 if TYPE_CHECKING:
     from tether.actors.cell import Cell
+
+ASK = Kind.ASK
+"""Looking a member up costs more than the comparison."""
 
 log = logging.getLogger("tether")
 
@@ -29,31 +33,59 @@ def ours(error: BaseException) -> BaseException:
 class Turn:
     """One message handled."""
 
-    __slots__ = ("cell", "handler")
+    __slots__ = ("cell", "desk", "handler")
 
     def __init__(self, cell: Cell, handler: Handler) -> None:
         self.cell = cell
+        self.desk = cell.desk
         self.handler = handler
 
     async def take(self, delivery: Delivery) -> None:
         """Handle a call and answer it; what it raises goes home to its caller."""
-        cell, message = self.cell, delivery.message
+        cell, handler, message = self.cell, self.handler, delivery.message
         cell.turn += 1
         here = Acting(cell, (*message.chain, (cell.name, cell.turn)))
         acting.set(here)
-        deadline.set(message.deadline)
+        if message.deadline is not None or deadline.get() is not None:
+            deadline.set(message.deadline)
         cell.current = message
-        cell.desk.begin(cell, delivery)
+        self.begin(delivery)
         try:
-            args, kwargs = cell.desk.arguments(self.handler, message.body, cell.device)
-            before = debug.checksums(message.body) if debug.ON else None
-            value = await self.handler.function(cell.actor, *args, **kwargs)
-            debug.check_arguments(before, message.body, cell.name, self.handler)
-            cell.desk.answer(cell, delivery, value, here)
+            args, kwargs = self.desk.arguments(handler, message.body, cell.device)
+            if debug.ON:
+                value = await self._watched(args, kwargs, message.body)
+            else:
+                value = await handler.function(cell.actor, *args, **kwargs)
+            self.end(delivery, value, here)
         except (Exception, asyncio.CancelledError) as error:
             self.failed(delivery, ours(error))
         finally:
             cell.current = None
+
+    def begin(self, delivery: Delivery) -> None:
+        """Note that the handling of a call begins: from now on its outcome is not certain."""
+        if self.desk.witness is not None:
+            self.desk.witness.begun(self.cell, delivery)
+        delivery.link.inward.start(delivery.message.number)
+
+    def end(self, delivery: Delivery, value: Any, here: Acting) -> None:
+        """Send an ask its answer, and book the call as handled."""
+        desk, link, message = self.desk, delivery.link, delivery.message
+        if desk.witness is not None:
+            desk.witness.answered(self.cell, delivery, value)
+        if message.kind is ASK:
+            desk.answer(self.cell, delivery, value, here)
+        if desk.witness is not None:
+            desk.witness.settled(link, message, None)
+        link.inward.handled(message.body.size)
+        desk.acknowledge(link)
+
+    async def _watched(self, args: list[Any], kwargs: dict[str, Any], body: Body) -> Any:
+        """Handle a call, and see whether the handler wrote into what it was given."""
+        before = debug.checksums(body)
+        value = await self.handler.function(self.cell.actor, *args, **kwargs)
+        debug.check_arguments(before, body, self.cell.name, self.handler)
+        return value
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:
         """Send the failure home; where nobody waits for it, log it."""
@@ -130,7 +162,7 @@ class BatchTurn(Turn):
         acting.set(here)
         deadline.set(None)
         for call in calls:
-            self.cell.desk.begin(self.cell, call)
+            self.begin(call)
         try:
             argument = self._stacked(items) if self.batch.stack else items
             answers = await self.handler.function(self.cell.actor, argument)
@@ -147,7 +179,7 @@ class BatchTurn(Turn):
 
     def _answer(self, call: Delivery, value: Any, here: Acting) -> None:
         try:
-            self.cell.desk.answer(self.cell, call, value, here)
+            self.end(call, value, here)
         except Exception as error:
             self.failed(call, error)
 

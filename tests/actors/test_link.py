@@ -27,6 +27,7 @@ def test_a_link_knows_both_its_ends() -> None:
 
     made = Link(bytearray, pair=pair, books=books, row=row)
     made.out.add(call(1))
+    made.out.enter()
     made.inward.start(5)
 
     assert (made.pair, made.local, made.remote) == (pair, "worker/0", "center/0")

@@ -62,7 +62,7 @@ def test_answers_do_not_wait_for_room() -> None:
         out.add(call(number))
     out.add(call(3, kind=Kind.ANSWER))
 
-    assert leaving(out) == [3, 1]
+    assert leaving(out) == [1, 3]
     assert out.books.sent == 2
 
 
@@ -204,6 +204,7 @@ def test_what_moves_to_the_next_incarnation_was_not_sent_to_the_dead_one() -> No
     old.retire(None, moved=2)
     for number in (2, 3):
         new.add(call(number))
+    new.enter()
 
     assert (old.row[Word.SENT], new.row[Word.SENT], books.sent) == (1, 2, 3)
     assert (books.unknown, books.in_flight) == (1, 2)
@@ -253,7 +254,7 @@ def test_a_half_that_has_come_to_rest_begins_anew_and_shares_nothing() -> None:
     for number in (1, 2, 3):
         out.add(call(number))
         out.add(call(10 + number, kind=Kind.ANSWER))
-        assert leaving(out) == [10 + number, number]
+        assert leaving(out) == [number, 10 + number]
         out.acknowledge(Ack(2 * number, number, number * OVERHEAD), 0)
         assert (out.open, out.quiet, out.held) == (False, True, 0)
 
