@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tether.actors.codec import plain_body
@@ -31,8 +32,16 @@ class Caller:
 
     async def ask(self, *args: Any, **kwargs: Any) -> Any:
         """Send an ask, and return its answer."""
-        body = self._calls.encode(self.handler, args, kwargs, self.name)
-        return await self._calls.call(self.name, self.handler, body)
+        calls, name, handler = self._calls, self.name, self.handler
+        body = plain_body([list(args), kwargs]) if calls.presses is None else None
+        if body is None:
+            body = calls.encode(handler, args, kwargs, name)
+        ask = calls.send(name, handler, body)
+        try:
+            return await ask.future
+        except asyncio.CancelledError as error:
+            calls.cancelled(ask, error)
+            raise
 
     async def tell(self, *args: Any, **kwargs: Any) -> None:
         """Hand a one-way over: at once if there is room for it, and then nobody waits."""

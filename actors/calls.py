@@ -67,19 +67,23 @@ class Calls:
 
     async def call(self, name: str, handler: Handler, body: Body) -> Any:
         """Send one message; return its answer, or None once a one-way is handed over."""
-        ask = self._send(name, handler, body)
+        ask = self.send(name, handler, body)
         try:
             return await ask.future
         except asyncio.CancelledError as error:
-            self._abandon(ask)
-            end = ask.message.deadline
-            if end is not None and end <= self._loop.time() + TICK:
-                error.args = error.args or (self._late(ask),)  # for `within`, which ended it
+            self.cancelled(ask, error)
             raise
+
+    def cancelled(self, ask: Ask, error: asyncio.CancelledError) -> None:
+        """Take back a call whose caller was cancelled; what ended it says why, where time did."""
+        self._abandon(ask)
+        end = ask.message.deadline
+        if end is not None and end <= self._loop.time() + TICK:
+            error.args = error.args or (self._late(ask),)  # for `within`, which ended it
 
     def begin(self, name: str, handler: Handler, body: Body) -> asyncio.Future[Any]:
         """Send one encoded message; its future ends with the answer, and may be cancelled."""
-        ask = self._send(name, handler, body)
+        ask = self.send(name, handler, body)
 
         def ended(future: asyncio.Future[Any]) -> None:
             if future.cancelled():
@@ -112,7 +116,8 @@ class Calls:
         except TypeError as error:
             raise TypeError(f"{handler.title}: {error}") from None
 
-    def _send(self, name: str, handler: Handler, body: Body) -> Ask:
+    def send(self, name: str, handler: Handler, body: Body) -> Ask:
+        """Send one message; its future ends with the answer, or once a one-way is handed over."""
         here = acting.get()
         source, chain, device, cut = self._who(here)
         end = deadline.get()

@@ -43,6 +43,9 @@ def carry(
 ) -> None:
     """Send packets and words to a process: large parts lent where that can be, else in chunks."""
     packets, words = outgoing
+    if len(packets) == 1 and packets[0][1].small:
+        transport.send(process, frames.pack_frame(Frame(origin, packets, words), now))
+        return
     lender = Lender(transport, pool, process)
     batches = frames.batches(packets) or [[]]
     for batch in batches:

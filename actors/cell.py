@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tether.actors.context import Acting, acting, deadline
 from tether.actors.handlers import Handler
 from tether.actors.link import Link
-from tether.actors.mailbox import Delivery, Errand, Mailbox
+from tether.actors.mailbox import Errand, Mailbox
 from tether.actors.message import Message
 from tether.actors.turn import BatchTurn, Turn, ours
 
@@ -49,15 +49,15 @@ class Desk(Protocol):
         """Tell the other side, in due time, what was settled of it."""
         ...
 
-    def answer(self, cell: Cell, delivery: Delivery, value: Any, here: Acting) -> None:
+    def answer(self, cell: Cell, message: Message, value: Any, here: Acting) -> None:
         """Send an ask its answer; booked as handled."""
         ...
 
-    def fail(self, cell: Cell, delivery: Delivery, error: BaseException) -> None:
+    def fail(self, cell: Cell, message: Message, error: BaseException) -> None:
         """Send an ask its failure; booked as handled."""
         ...
 
-    def drop(self, cell: Cell, delivery: Delivery, why: str, error: Exception | None) -> None:
+    def drop(self, cell: Cell, message: Message, why: str, error: Exception | None) -> None:
         """Book a call as dropped, and tell its asker why."""
         ...
 
@@ -222,18 +222,19 @@ class Cell:
 
     def deliver(self, link: Link, message: Message) -> None:
         """Queue a call."""
+        message.link = link
         if message.method in self.superseding:
             older = self.mailbox.supersede(link.remote, message.method)
             if older is not None:
                 self.desk.drop(self, older, "superseded", None)
-        self.mailbox.put(Delivery(link, message))
+        self.mailbox.put(message)
 
     def withdraw(self, link: Link, number: int, why: str) -> None:
         """Drop a call nobody waits for, unless it has started."""
         message = self.mailbox.remove(link, number)
         if message is not None:
             error = TimeoutError("the call was cancelled before it was handled")
-            self.desk.drop(self, Delivery(link, message), why, error)
+            self.desk.drop(self, message, why, error)
 
     def post(self, function: Callable[..., Awaitable[None]], *args: Any) -> None:
         """Have something done as one of the actor's messages."""
@@ -250,28 +251,29 @@ class Cell:
                     await self._run_errand(item)
                 elif (turn := self._turn(item)) is not None:
                     await turn.take(item)
+                del item  # or what it was lent would be kept until the next one comes
                 if self._stopping:  # though its handler took no notice of being cancelled
                     return
             await asyncio.sleep(0)
 
-    def _turn(self, item: Delivery) -> Turn | None:
+    def _turn(self, message: Message) -> Turn | None:
         """Return what handles a call; None where nothing is left to do for it."""
-        message = item.message
         if message.cut > self.cut:
             self.keep_before(message.cut)
         turn = self._turns.get(message.method)
         if turn is None:
-            turn = self._made_turn(item)
-        if turn is None or (message.deadline is not None and not self.in_time(item)):
+            turn = self._made_turn(message)
+        if turn is None or (message.deadline is not None and not self.in_time(message)):
             return None
         return turn
 
-    def _made_turn(self, item: Delivery) -> Turn | None:
+    def _made_turn(self, message: Message) -> Turn | None:
         """Return what handles a message that came for the first time; answer one there is not."""
-        method = item.message.method
+        method = message.method
         handler = self.handlers.get(method)
         if handler is None:
-            self.desk.fail(self, item, AttributeError(f"{self.name} has no message {method}"))
+            error = AttributeError(f"{self.name} has no message {method}")
+            self.desk.fail(self, message, error)
             return None
         made = Turn(self, handler)
         if handler.batch is not None:
@@ -279,20 +281,20 @@ class Cell:
         self._turns[method] = made
         return made
 
-    def in_time(self, delivery: Delivery) -> bool:
+    def in_time(self, message: Message) -> bool:
         """Tell whether a call's time is not over; drop it if it is."""
-        end = delivery.message.deadline
+        end = message.deadline
         if end is None or asyncio.get_running_loop().time() < end:
             return True
-        title = self.handlers[delivery.message.method].title
+        title = self.handlers[message.method].title
         error = TimeoutError(f"the time of {title} was over before it was handled")
-        self.desk.drop(self, delivery, "expired", error)
+        self.desk.drop(self, message, "expired", error)
         return False
 
     async def _run_errand(self, errand: Errand) -> None:
         self.turn += 1
         self.current = errand
-        acting.set(Acting(self, ((self.name, self.turn),)))
+        acting.set(Acting(self, (), self.turn))
         deadline.set(None)
         try:
             await errand.function(*errand.args)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,16 +12,34 @@ Link = tuple[str, int]
 """One link of a chain of callers: the actor, and which of its turns it is that calls."""
 
 
-@dataclass(slots=True)
 class Acting:
-    """An actor at work: in its `run()` (an empty chain) or in a handler."""
+    """An actor at work: in its `run()`, or in its turn with that number, on behalf of a `chain`.
 
-    cell: Cell
-    chain: tuple[Link, ...] = ()
-    life: bool = False
-    """Whether it is in its `run()`: what it reports there are its steps."""
-    buffers: set[int] | None = None
-    """Addresses `buffer()` gave out here: an answer that lies there needs no snapshot."""
+    In its `life`, which is its `run()`, what it reports are its steps.
+    """
+
+    __slots__ = ("_chain", "_turn", "buffers", "cell", "life")
+
+    def __init__(
+        self, cell: Cell, chain: tuple[Link, ...] = (), turn: int = 0, life: bool = False
+    ) -> None:
+        self.cell = cell
+        self._chain = chain
+        self._turn = turn
+        self.life = life
+        self.buffers: set[int] | None = None
+        """Addresses `buffer()` gave out here: an answer that lies there needs no snapshot."""
+
+    @property
+    def chain(self) -> tuple[Link, ...]:
+        """The calls on whose behalf it acts, its own turn the last; empty in its `run()`.
+
+        Made when it is first asked for: most handlers call nobody.
+        """
+        if self._turn:
+            self._chain = (*self._chain, (self.cell.name, self._turn))
+            self._turn = 0
+        return self._chain
 
     def gave(self, address: int) -> None:
         """Note memory that was given out here."""

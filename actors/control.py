@@ -9,8 +9,10 @@ from tether.actors.inflow import Inflow
 from tether.actors.leases import Leases
 from tether.actors.transport import Receiver
 
-NEWS = b"\xc1lent"
-"""What news of shared memory begin with: no frame does, for no msgpack does."""
+NO_FRAME = 0xC1
+"""What no frame begins with, for no msgpack does."""
+NEWS = bytes([NO_FRAME]) + b"lent"
+"""What news of shared memory begin with."""
 
 
 class Control:
@@ -29,7 +31,7 @@ class Control:
         self._inflow = Inflow(accepted, self._take, refuse, self._close, passed=self._leases.passed)
 
     def _take(self, message: memoryview) -> None:
-        if message[: len(NEWS)] != NEWS:
+        if not (message and message[0] == NO_FRAME and message[: len(NEWS)] == NEWS):
             self._receiver.frame(bytes(message), self._leases.lease)
             return
         try:

@@ -11,7 +11,7 @@ import msgpack
 
 from tether.actors import tensors
 from tether.actors.message import Body, Kind, Message, Part
-from tether.actors.packet import NONE_DROPPED, Ack, Packet, Pair
+from tether.actors.packet import NONE_DROPPED, Packet, Pair, made_ack, made_packet
 from tether.actors.words import Word, packed_word, text, unpacked_word, whole
 
 VERSION = 4
@@ -134,9 +134,9 @@ def _unpacked(plain: tuple[Any, ...], now: float, lease: Lease | None) -> tuple[
         raise ValueError(f"{plain[1:3]!r:.80} came where counts belong")
     if first < 0 or received < 0 or handled < 0 or size < 0:
         raise ValueError(f"{plain[1:3]!r:.80} came where counts belong")
-    ack = Ack(received, handled, size, _losses(dropped) if dropped else NONE_DROPPED)
+    ack = made_ack((received, handled, size, NONE_DROPPED if dropped == {} else _losses(dropped)))
     due = tuple([_unpacked_message(message, now, lease) for message in messages])
-    return pair, Packet(first, due, ack)
+    return pair, made_packet((first, due, ack, 0, False))
 
 
 def _origin(run: Any, process: Any, incarnation: Any) -> Origin:
@@ -169,6 +169,7 @@ def _unpacked_message(plain: tuple[Any, ...], now: float, lease: Lease | None) -
         number.__class__ is cut.__class__ is int
         and number >= 0 <= cut
         and method.__class__ is str
+        and chain.__class__ is tuple
         and kind in KINDS
         and codec in CODECS
     ):
@@ -179,11 +180,11 @@ def _unpacked_message(plain: tuple[Any, ...], now: float, lease: Lease | None) -
 
 def _unpacked_long(plain: tuple[Any, ...], now: float, lease: Lease | None) -> Message:
     """Return a message that has parts or a deadline, or is long."""
-    *head, data, left, sizes = plain
+    kind, number, method, chain, cut, codec, data, left, sizes = plain
     parts = tuple([_part(size, lease) for size in sizes])
     if data is None and parts:  # it is the last of them
         data = b""
-    message = _unpacked_message((*head, data), now, lease)
+    message = _unpacked_message((kind, number, method, chain, cut, codec, data), now, lease)
     message.body = Body(data, parts, message.body.plain)
     message.deadline = None if left is None else _deadline(left, now)
     return message

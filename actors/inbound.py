@@ -7,7 +7,7 @@ import math
 from tether.actors.assembly import Assembly, Take
 from tether.actors.journal import DROPS, WORDS, Row, Word
 from tether.actors.message import Message, Part
-from tether.actors.packet import NONE_DROPPED, Ack, Window
+from tether.actors.packet import NONE_DROPPED, Ack, Window, made_ack
 
 AHEAD = 4096
 """Messages that may come ahead of a gap; what is further off will be sent again."""
@@ -169,7 +169,7 @@ class Inbound:
     @property
     def ack(self) -> Ack:
         """What this half has received and settled."""
-        return Ack(self._expected - 1, self._handled, self.settled_bytes, self._dropped)
+        return made_ack((self._expected - 1, self._handled, self.settled_bytes, self._dropped))
 
     @property
     def received(self) -> int:

@@ -15,7 +15,9 @@ MAX_MESSAGE = 16 << 20
 HEAD = LENGTH.size
 RIGHTS = socket.CMSG_SPACE(253 * array("i").itemsize)
 """Room for as many descriptors as the kernel passes with one message."""
-CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+CLOSED_ON_EXEC = int(getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+CUT_SHORT = int(socket.MSG_CTRUNC)
+"""As a plain number: an operation on an enumeration's member costs more than the system call."""
 
 
 class Inflow:
@@ -37,6 +39,8 @@ class Inflow:
         self.peer = ""
         self._socket = accepted
         self._take = take
+        self._message: Callable[[memoryview], None] = self._greeted
+        self._closed = False
         self._refuse = refuse
         self._ended = ended
         self._passed = passed
@@ -50,7 +54,7 @@ class Inflow:
     def _read(self) -> None:
         """Take in what is there, up to the room there is; the loop calls again for more."""
         try:
-            came = self._received(self._view[self._end :])
+            came = self._received(self._view[self._end :] if self._end else self._view)
         except BlockingIOError:
             return
         except OSError:
@@ -66,12 +70,9 @@ class Inflow:
         if self._passed is None:
             return self._socket.recv_into(room)
         came, rights, flags, _ = self._socket.recvmsg_into([room], RIGHTS, CLOSED_ON_EXEC)
-        descriptors = array("i")
-        for _level, _kind, data in rights:
-            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
         if rights:
-            self._passed(descriptors)
-        if flags & socket.MSG_CTRUNC:
+            self._passed(_descriptors(rights))
+        if flags & CUT_SHORT:
             self.refuse_memory("this process has no room for the descriptors that came")
             return 0
         return came
@@ -97,23 +98,23 @@ class Inflow:
                 break
             start += HEAD + size
             self._message(view[start - size : start])
-            if self._socket.fileno() < 0:  # closed by who took it
+            if self._closed:  # by who took it
                 return
             size = 0
-        self._start, self._end = start, end
-        self._make_room(HEAD + size)
-
-    def _message(self, message: memoryview) -> None:
-        if self.peer:
-            self._take(message)
+        if start == end:
+            self._start = self._end = 0
         else:
-            self.peer = str(message, "utf-8", "replace") or "?"
+            self._start, self._end = start, end
+            self._make_room(HEAD + size)
+
+    def _greeted(self, message: memoryview) -> None:
+        """Take the hello; what comes after it goes to who takes messages."""
+        self.peer = str(message, "utf-8", "replace") or "?"
+        self._message = self._take
 
     def _make_room(self, wanted: int) -> None:
         """Move what is left to the front when the next message would not fit behind it."""
         left = self._end - self._start
-        if not left:
-            self._start = self._end = 0
         if self._start + wanted <= len(self._view) and self._end < len(self._view):
             return
         size = max(self._room, wanted)
@@ -123,7 +124,16 @@ class Inflow:
 
     def close(self) -> None:
         """Let go of the connection."""
-        if self._socket.fileno() >= 0:
+        if not self._closed:
+            self._closed = True
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
             self._ended(self)
+
+
+def _descriptors(rights: Sequence[tuple[int, int, bytes]]) -> array[int]:
+    """Return the file descriptors that came along."""
+    found = array("i")
+    for _level, _kind, data in rights:
+        found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return found

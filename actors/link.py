@@ -13,19 +13,20 @@ from tether.actors.journal import Row
 from tether.actors.ledger import Ledger
 from tether.actors.message import Message
 from tether.actors.outbound import Outbound
-from tether.actors.packet import Packet, Pair, Window
+from tether.actors.packet import Ack, Packet, Pair, Window, made_packet
 
 NOBODY = Pair("", "", 0, 0)
+NOTHING_DONE = Ack()
 
 
 class Link:
     """Both halves of one side, and what this side has acknowledged."""
 
     __slots__ = (
+        "_half",
+        "_half_bytes",
         "_must_say",
-        "_said_bytes",
-        "_said_received",
-        "_said_settled",
+        "_said",
         "due_bytes",
         "due_settled",
         "inward",
@@ -54,11 +55,10 @@ class Link:
         self.window = window
         self.out = Outbound(window, resend_after, books, row)
         self.inward = Inbound(window, take, row)
-        self._said_received = 0
-        self._said_settled = 0
-        self._said_bytes = 0
+        self._said = NOTHING_DONE
         self._must_say = False
-        self._expect()
+        self._half = self.due_settled = (window.messages + 1) // 2
+        self._half_bytes = self.due_bytes = (window.bytes + 1) // 2
         self.parted = False
         """Whether one of its ends has died, so that it carries nothing any more."""
 
@@ -74,22 +74,16 @@ class Link:
 
     def pull(self, now: float) -> Packet | None:
         """Return the next packet to carry, or None when there is nothing to say."""
-        first, messages = self.out.take(now)
-        if first and not messages and not self.ack_is_new:
+        out, inward = self.out, self.inward
+        first, messages = out.take(now)
+        ack = inward.ack
+        if first and not messages and not self._must_say and ack == self._said:
             return None
-        ack = self.inward.ack
-        self._said_received = ack.received
-        self._said_settled = self.inward.settled
-        self._said_bytes = ack.bytes
+        self._said = ack
         self._must_say = False
-        self._expect()
-        return Packet(first, messages, ack, self.out.taken, self.out.small)
-
-    def _expect(self) -> None:
-        """Find when the next acknowledgement will be due: half of the window is settled then."""
-        window = self.window
-        self.due_settled = self._said_settled + (window.messages + 1) // 2
-        self.due_bytes = self._said_bytes + (window.bytes + 1) // 2
+        self.due_settled = inward.settled + self._half
+        self.due_bytes = inward.settled_bytes + self._half_bytes
+        return made_packet((first, messages, ack, out.taken, out.small))
 
     def push(self, packet: Packet, now: float) -> list[Message]:
         """Take a packet in; return the messages that are now due, in order and never twice.
@@ -126,9 +120,4 @@ class Link:
     @property
     def ack_is_new(self) -> bool:
         """Whether there is anything to acknowledge."""
-        inward = self.inward
-        return (
-            self._must_say
-            or inward.settled != self._said_settled
-            or inward.received != self._said_received
-        )
+        return self._must_say or self.inward.ack != self._said

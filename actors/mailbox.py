@@ -13,19 +13,6 @@ from tether.actors.message import Message
 
 
 @dataclass(slots=True, eq=False)
-class Delivery:
-    """A call that came, and over which link."""
-
-    link: Link
-    message: Message
-
-    @property
-    def source(self) -> str:
-        """Who sent it."""
-        return self.link.remote
-
-
-@dataclass(slots=True, eq=False)
 class Errand:
     """Something the runtime has this actor do as one of its messages."""
 
@@ -37,21 +24,21 @@ class Mailbox:
     """A queue for one reader. Its senders' windows bound it."""
 
     def __init__(self) -> None:
-        self.queue: deque[Delivery | Errand] = deque()
+        self.queue: deque[Message | Errand] = deque()
         """What waits; only who handles it takes from here."""
         self._arrival: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
         return len(self.queue)
 
-    def put(self, item: Delivery | Errand) -> None:
+    def put(self, item: Message | Errand) -> None:
         """Append what came, and wake the reader."""
         self.queue.append(item)
         arrival = self._arrival
         if arrival is not None and not arrival.done():
             arrival.set_result(None)
 
-    def pop(self) -> Delivery | Errand:
+    def pop(self) -> Message | Errand:
         """Take out what came first."""
         return self.queue.popleft()
 
@@ -70,39 +57,35 @@ class Mailbox:
     def remove(self, link: Link, number: int) -> Message | None:
         """Take a call back; None when it is not waiting here."""
         for item in self.queue:
-            if isinstance(item, Delivery) and item.message.number == number and item.link is link:
-                self.queue.remove(item)
-                return item.message
-        return None
-
-    def supersede(self, source: str, method: str) -> Delivery | None:
-        """Take out the call of this sender and message that is waiting, if there is one."""
-        for item in self.queue:
-            if (
-                isinstance(item, Delivery)
-                and item.source == source
-                and item.message.method == method
-            ):
+            if isinstance(item, Message) and item.number == number and item.link is link:
                 self.queue.remove(item)
                 return item
         return None
 
-    def take(self, method: str, limit: int) -> list[Delivery]:
+    def supersede(self, source: str, method: str) -> Message | None:
+        """Take out the call of this sender and message that is waiting, if there is one."""
+        for item in self.queue:
+            if isinstance(item, Message) and item.source == source and item.method == method:
+                self.queue.remove(item)
+                return item
+        return None
+
+    def take(self, method: str, limit: int) -> list[Message]:
         """Take out up to `limit` calls of one message, none past another of the same sender."""
-        taken: list[Delivery] = []
-        left: deque[Delivery | Errand] = deque()
+        taken: list[Message] = []
+        left: deque[Message | Errand] = deque()
         passed: set[str] = set()
         for item in self.queue:
             if (
-                isinstance(item, Delivery)
-                and item.message.method == method
+                isinstance(item, Message)
+                and item.method == method
                 and item.source not in passed
                 and len(taken) < limit
             ):
                 taken.append(item)
                 continue
             left.append(item)
-            if isinstance(item, Delivery):
+            if isinstance(item, Message):
                 passed.add(item.source)
         self.queue.clear()
         self.queue += left

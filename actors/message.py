@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tether.actors.context import Link as ChainLink
+    from tether.actors.link import Link
     from tether.actors.payload import Saving
 
 OVERHEAD = 64
@@ -80,6 +81,13 @@ class Message:
     chain: tuple[ChainLink, ...] = ()
     cut: int = 0
     admitted: Callable[[], None] | None = None
+    link: Link = field(init=False, repr=False)
+    """Over which link it came, once it is delivered: the receiver's side of it."""
+
+    @property
+    def source(self) -> str:
+        """Who sent it, once it is delivered."""
+        return self.link.remote
 
     @property
     def is_call(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tether.actors import codec, failures
@@ -16,7 +16,6 @@ from tether.actors.frames import Origin
 from tether.actors.handlers import Handler, handlers
 from tether.actors.journal import Journal
 from tether.actors.link import Link
-from tether.actors.mailbox import Delivery
 from tether.actors.memory import Pool
 from tether.actors.message import LAST_CALL, Body, Kind, Message
 from tether.actors.packet import Pair, Window
@@ -98,18 +97,18 @@ class Node:
         """Return a handle on an actor; raises LookupError when the run has none of this name."""
         return self.calls.ref(name)
 
-    def deliver(self, link: Link, message: Message) -> None:
-        """Take what a link delivers: a call to its actor, an answer to who asked."""
-        if message.kind > LAST_CALL:
-            self.calls.answered(link, message)
-            return
+    def deliver(self, link: Link, due: Iterable[Message]) -> None:
+        """Take what a link delivers: calls to its actor, answers to who asked."""
         cell = self.cells.get(link.local)
-        if cell is not None:
-            if self.witness is not None:
-                self.witness.came(link, message)
-            cell.deliver(link, message)
-        elif link.local not in self._buried:  # nothing is refused to the dead: who follows is asked
-            self._refuse(link, message)
+        for message in due:
+            if message.kind > LAST_CALL:
+                self.calls.answered(link, message)
+            elif cell is not None:
+                if self.witness is not None:
+                    self.witness.came(link, message)
+                cell.deliver(link, message)
+            elif link.local not in self._buried:  # who follows the dead is asked
+                self._refuse(link, message)
 
     def _refuse(self, link: Link, message: Message) -> None:
         """Book a call to an actor that does not run here as dropped, and tell its asker."""
@@ -117,7 +116,7 @@ class Node:
             error = ActorGone(f"{link.local} does not run in {self.origin.process}", link.local)
             where = f"in {self.origin.process}, {message.method}, called by {link.remote}"
             body = codec.encode(failures.plain(error, where))
-            self._reply(Delivery(link, message), Kind.FAILURE, body)
+            self._reply(link, message, Kind.FAILURE, body)
         self._settle(link, message, "absent")
 
     def orphaned(self, pair: Pair, message: Message) -> None:
@@ -162,43 +161,49 @@ class Node:
         link.inward.settle(message, dropped)
         self.acknowledge(link)
 
-    def answer(self, cell: Cell, delivery: Delivery, value: Any, here: Acting) -> None:
+    def answer(self, cell: Cell, message: Message, value: Any, here: Acting) -> None:
         """Send an ask its answer, snapshotted unless it lies in a buffer of its handler."""
-        presses, method = self.calls.presses, delivery.message.method
-        press = None
+        presses = self.calls.presses
+        body = codec.plain_body(value) if presses is None else None
+        if body is None:
+            body = self._encoded(cell, message, value, here)
+        self._reply(message.link, message, Kind.ANSWER, body)
+
+    def _encoded(self, cell: Cell, message: Message, value: Any, here: Acting) -> Body:
+        """Return an answer as it travels, compressed where the wiring says so."""
+        presses, press = self.calls.presses, None
         if presses is not None:
-            press = presses.press(cell.name, delivery.source, f"{method} answers")
+            press = presses.press(cell.name, message.source, f"{message.method} answers")
         try:
-            body = codec.encode(value, here.owns, self.pool.take, press)
+            return codec.encode(value, here.owns, self.pool.take, press)
         except TypeError as error:
-            title = f"{type(cell.actor).__name__}.{method}"
+            title = f"{type(cell.actor).__name__}.{message.method}"
             raise TypeError(f"the answer of {title}: {error}") from None
-        self._reply(delivery, Kind.ANSWER, body)
 
-    def fail(self, cell: Cell, delivery: Delivery, error: BaseException) -> None:
+    def fail(self, cell: Cell, message: Message, error: BaseException) -> None:
         """Send an ask its failure, with a note that says where it happened."""
-        if delivery.message.kind is Kind.ASK:
-            self._reply_failure(cell, delivery, error)
-        self._settle(delivery.link, delivery.message, None)
+        if message.kind is Kind.ASK:
+            self._reply_failure(cell, message, error)
+        self._settle(message.link, message, None)
 
-    def drop(self, cell: Cell, delivery: Delivery, why: str, error: Exception | None) -> None:
+    def drop(self, cell: Cell, message: Message, why: str, error: Exception | None) -> None:
         """Book a call as dropped, and tell its asker why."""
-        if delivery.message.kind is Kind.ASK and error is not None:
-            self._reply_failure(cell, delivery, error)
-        self._settle(delivery.link, delivery.message, why)
+        if message.kind is Kind.ASK and error is not None:
+            self._reply_failure(cell, message, error)
+        self._settle(message.link, message, why)
 
-    def _reply_failure(self, cell: Cell, delivery: Delivery, error: BaseException) -> None:
+    def _reply_failure(self, cell: Cell, message: Message, error: BaseException) -> None:
         host = self.directory.place(cell.name).host
-        title = f"{type(cell.actor).__name__}.{delivery.message.method}"
+        title = f"{type(cell.actor).__name__}.{message.method}"
         on = f" on host {host}" if host else ""
-        where = f"in {cell.name}{on}, {title}, called by {delivery.source}"
-        self._reply(delivery, Kind.FAILURE, codec.encode(failures.plain(error, where)))
+        where = f"in {cell.name}{on}, {title}, called by {message.source}"
+        body = codec.encode(failures.plain(error, where))
+        self._reply(message.link, message, Kind.FAILURE, body)
 
-    def _reply(self, delivery: Delivery, kind: Kind, body: Body) -> None:
+    def _reply(self, link: Link, ask: Message, kind: Kind, body: Body) -> None:
         if body.saving is not None:
-            book(delivery.link.out.row, body.saving)
-        number = delivery.message.number
-        self.switch.answer(delivery.link, Message(kind, number, "", body))
+            book(link.out.row, body.saving)
+        self.switch.answer(link, Message(kind, ask.number, "", body))
 
     def down(
         self, actor: str, why: str, wills: Wills | None = None, *, final: bool = False

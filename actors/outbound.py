@@ -178,7 +178,8 @@ class Outbound:
 
     def take(self, now: float) -> tuple[int, tuple[Message, ...]]:
         """Return the number of the first message that is to go now, and all that go with it."""
-        self.enter()
+        row = self.row
+        row[SENT], row[BYTES] = self._sent, self._bytes
         if self._resend or self._probe:
             return self._again(now)
         first, taken = self.next_number, self._ready
@@ -213,7 +214,7 @@ class Outbound:
 
     def acknowledge(self, ack: Ack, now: float) -> None:
         """Book what the other side has done; raises ValueError if it claims more than was sent."""
-        settled = ack.settled
+        settled = ack.settled if ack.dropped else ack.handled
         if ack.received >= self.next_number or settled > self._calls:
             raise ValueError(
                 f"messages up to {ack.received} and {settled} calls are acknowledged, but "
@@ -222,21 +223,17 @@ class Outbound:
         come = ack.received + 1 - (self.next_number - len(self._unacked))
         if come > 0:
             self._progress = now
-            self._forget(come)
+            if come < len(self._unacked):
+                del self._unacked[:come]
+            else:
+                self._unacked = NO_MESSAGES
+            if self._resend:
+                self._resend = min(self._resend, len(self._unacked))
         if settled > self._settled:
             self._book(ack, settled)
             if self._waiting:
                 self._admit()
-        if not self._waiting:
-            self._waiting = NOTHING
-
-    def _forget(self, come: int) -> None:
-        """Let go of the first messages that were kept for a resend: they have come."""
-        if come < len(self._unacked):
-            del self._unacked[:come]
-        else:
-            self._unacked = NO_MESSAGES
-        self._resend = min(self._resend, len(self._unacked))
+                self._waiting = self._waiting or NOTHING
 
     def _book(self, ack: Ack, settled: int) -> None:
         """Enter what has come to be settled since the last time."""

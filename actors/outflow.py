@@ -20,6 +20,8 @@ LENGTH = struct.Struct("<I")
 """What stands before each message: its length."""
 TURN_BYTES = 8 << 20
 """What one turn of the loop moves at most, so that everything else gets its turn too."""
+SMALL = 64 << 10
+"""Bytes up to which a message and its length are sent as one piece: it costs less than two."""
 REFUSAL = b"\x15"
 """What comes back before a connection is closed because the memory passed could not be taken."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
@@ -80,10 +82,21 @@ class Outflow:
 
     def send(self, *parts: Bytes) -> None:
         """Send a message of these bytes, at once if there is room for it."""
-        size = 0
-        for part in parts:
-            size += len(part)
-        self._post(Letter([LENGTH.pack(size), *parts]))
+        size = sum(map(len, parts))
+        if self._queue or self._socket is None or size > SMALL:
+            self._post(Letter([LENGTH.pack(size), *parts]))
+        else:
+            self._send_small(self._socket, b"".join((LENGTH.pack(size), *parts)))
+
+    def _send_small(self, connected: socket.socket, data: bytes) -> None:
+        """Send a message for which nothing waits; what the kernel does not take now is queued."""
+        try:
+            sent = connected.send(data)
+        except OSError:  # what is wrong will be seen again when the rest is sent
+            sent = 0
+        if sent < len(data):
+            self._queue.append(Letter([memoryview(data)[sent:]], begun=sent > 0))
+            self._flush()
 
     def send_bound(self, *messages: Bytes, regions: Sequence[Region] = ()) -> None:
         """Send messages that are of no use over another connection, and pass memory with them."""

@@ -5,8 +5,9 @@ Tuples where one is made for every packet: a frozen dataclass costs four times a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from tether.actors.message import Message
@@ -57,6 +58,10 @@ class Ack(NamedTuple):
         return self.handled + sum(self.dropped.values()) if self.dropped else self.handled
 
 
+made_ack: Callable[[tuple[int, int, int, Mapping[str, int]]], Ack] = partial(tuple.__new__, Ack)
+"""Makes one of all its fields; the class itself takes twice as long."""
+
+
 class Packet(NamedTuple):
     """Consecutive messages from number `first` on, and what came of the other direction.
 
@@ -76,3 +81,9 @@ class Packet(NamedTuple):
         if self.small:
             return self.size
         return sum(len(message.body.data) for message in self.messages)
+
+
+made_packet: Callable[[tuple[int, tuple[Message, ...], Ack, int, bool]], Packet] = partial(
+    tuple.__new__, Packet
+)
+"""Makes one of all its fields; the class itself takes twice as long."""

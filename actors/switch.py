@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 from typing import Protocol
 
@@ -41,8 +42,8 @@ class Stale(ValueError):
 class Inbox(Protocol):
     """Who takes what the links deliver."""
 
-    def deliver(self, link: Link, message: Message) -> None:
-        """Take a message for an actor of this process."""
+    def deliver(self, link: Link, due: Iterable[Message]) -> None:
+        """Take messages for an actor of this process, in order."""
         ...
 
     def orphaned(self, pair: Pair, message: Message) -> None:
@@ -194,7 +195,7 @@ class Switch:
         now = self._loop.time()
         out: dict[str, Outgoing] = {}
         for link in dirty:
-            if not self.current(link):
+            if link.parted:
                 continue
             if self.directory.absent(link.remote):
                 link.out.enter()
@@ -213,12 +214,14 @@ class Switch:
     def _gather(self, link: Link, out: dict[str, Outgoing], now: float) -> None:
         """Take all that a link has to say: at once inside the process, else to what goes out."""
         process = self.directory.place(link.remote).process
-        while (packet := link.pull(now)) is not None:
+        more = True
+        while more and (packet := link.pull(now)) is not None:
+            more = link.out.can_go
             if process == self.origin.process:
                 self._arrive(self.link(link.remote, link.local), packet, now)
                 continue
             out.setdefault(process, ([], []))[0].append((link.pair, packet))
-            if packet.messages or not packet.first:
+            if self._resend_after is not None and (packet.messages or not packet.first):
                 self._watch.over(link)
 
     def _arrive(self, link: Link, packet: Packet, now: float) -> None:
@@ -227,8 +230,8 @@ class Switch:
             self.acknowledge(link)
         if link.out.can_go:
             self._mark(link)
-        for message in due:
-            self.inbox.deliver(link, message)
+        if due:
+            self.inbox.deliver(link, due)
 
     def frame(self, data: bytes, lease: Lease | None = None) -> None:
         """Take a frame in.
@@ -277,9 +280,10 @@ class Switch:
             if place is None:
                 return
             place[:] = data
-            for message in link.inward.due():
+            due = link.inward.due()
+            if due:
                 self.acknowledge(link)
-                self.inbox.deliver(link, message)
+                self.inbox.deliver(link, due)
         except (ValueError, LookupError, MemoryError) as error:
             self._refuse("chunk", error)
 

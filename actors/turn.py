@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tether.actors import debug
+from tether.actors.codec import plain_arguments
 from tether.actors.context import Acting, acting, deadline
 from tether.actors.handlers import Batch, Handler
-from tether.actors.mailbox import Delivery
-from tether.actors.message import Body, Kind
+from tether.actors.message import Body, Kind, Message
 
 if TYPE_CHECKING:
     from tether.actors.cell import Cell
@@ -40,41 +40,48 @@ class Turn:
         self.desk = cell.desk
         self.handler = handler
 
-    async def take(self, delivery: Delivery) -> None:
+    async def take(self, message: Message) -> None:
         """Handle a call and answer it; what it raises goes home to its caller."""
-        cell, handler, message = self.cell, self.handler, delivery.message
+        cell, desk, handler, body = self.cell, self.desk, self.handler, message.body
         cell.turn += 1
-        here = Acting(cell, (*message.chain, (cell.name, cell.turn)))
+        here = Acting(cell, message.chain, cell.turn)
         acting.set(here)
         if message.deadline is not None or deadline.get() is not None:
             deadline.set(message.deadline)
         cell.current = message
-        self.begin(delivery)
+        if desk.witness is not None:
+            desk.witness.begun(cell, message)
+        message.link.inward.start(message.number)
         try:
-            args, kwargs = self.desk.arguments(handler, message.body, cell.device)
-            if debug.ON:
-                value = await self._watched(args, kwargs, message.body)
+            if body.plain and not body.parts:
+                args, kwargs = plain_arguments(body)
             else:
+                args, kwargs = desk.arguments(handler, body, cell.device)
+            if debug.ON:
+                value = await self._watched(args, kwargs, body)
+            elif kwargs:
                 value = await handler.function(cell.actor, *args, **kwargs)
-            self.end(delivery, value, here)
+            else:
+                value = await handler.function(cell.actor, *args)
+            self.end(message, value, here)
         except (Exception, asyncio.CancelledError) as error:
-            self.failed(delivery, ours(error))
+            self.failed(message, ours(error))
         finally:
             cell.current = None
 
-    def begin(self, delivery: Delivery) -> None:
+    def begin(self, message: Message) -> None:
         """Note that the handling of a call begins: from now on its outcome is not certain."""
         if self.desk.witness is not None:
-            self.desk.witness.begun(self.cell, delivery)
-        delivery.link.inward.start(delivery.message.number)
+            self.desk.witness.begun(self.cell, message)
+        message.link.inward.start(message.number)
 
-    def end(self, delivery: Delivery, value: Any, here: Acting) -> None:
+    def end(self, message: Message, value: Any, here: Acting) -> None:
         """Send an ask its answer, and book the call as handled."""
-        desk, link, message = self.desk, delivery.link, delivery.message
+        desk, link = self.desk, message.link
         if desk.witness is not None:
-            desk.witness.answered(self.cell, delivery, value)
+            desk.witness.answered(self.cell, message, value)
         if message.kind is ASK:
-            desk.answer(self.cell, delivery, value, here)
+            desk.answer(self.cell, message, value, here)
         if desk.witness is not None:
             desk.witness.settled(link, message, None)
         link.inward.handled(message.body.size)
@@ -87,17 +94,17 @@ class Turn:
         debug.check_arguments(before, body, self.cell.name, self.handler)
         return value
 
-    def failed(self, delivery: Delivery, error: BaseException) -> None:
+    def failed(self, message: Message, error: BaseException) -> None:
         """Send the failure home; where nobody waits for it, log it."""
         if self.handler.oneway:
             log.error(
                 "%s: %s, sent by %s, failed",
                 self.cell.name,
                 self.handler.title,
-                delivery.source,
+                message.source,
                 exc_info=error,
             )
-        self.cell.desk.fail(self.cell, delivery, error)
+        self.desk.fail(self.cell, message, error)
 
 
 class BatchTurn(Turn):
@@ -109,13 +116,13 @@ class BatchTurn(Turn):
         super().__init__(cell, handler)
         self.batch = batch
 
-    async def take(self, delivery: Delivery) -> None:
+    async def take(self, message: Message) -> None:
         """Gather a batch around its first call, handle it, and answer each caller."""
         self.cell.turn += 1
-        self.cell.current = delivery.message
+        self.cell.current = message
         try:
-            gathered = await self._gather(delivery)
-            self.cell.keep_before(max(call.message.cut for call in gathered))
+            gathered = await self._gather(message)
+            self.cell.keep_before(max(call.cut for call in gathered))
             calls = [call for call in gathered if self.cell.in_time(call)]
             calls, items = self._decoded(calls)
             if calls:
@@ -123,7 +130,7 @@ class BatchTurn(Turn):
         finally:
             self.cell.current = None
 
-    async def _gather(self, first: Delivery) -> list[Delivery]:
+    async def _gather(self, first: Message) -> list[Message]:
         """Return the first call and what else is there, or comes in `max_wait` seconds."""
         mailbox, batch, method = self.cell.mailbox, self.batch, self.handler.name
         loop = asyncio.get_running_loop()
@@ -135,9 +142,9 @@ class BatchTurn(Turn):
             calls += mailbox.take(method, batch.max_size - len(calls))
         return calls
 
-    def _decoded(self, calls: list[Delivery]) -> tuple[list[Delivery], list[Any]]:
+    def _decoded(self, calls: list[Message]) -> tuple[list[Message], list[Any]]:
         """Return the calls whose one argument could be decoded, and the arguments."""
-        good: list[Delivery] = []
+        good: list[Message] = []
         items: list[Any] = []
         for call in calls:
             try:
@@ -147,8 +154,8 @@ class BatchTurn(Turn):
                 self.failed(call, error)
         return good, items
 
-    def _item(self, call: Delivery) -> Any:
-        args, kwargs = self.cell.desk.arguments(self.handler, call.message.body, self.cell.device)
+    def _item(self, call: Message) -> Any:
+        args, kwargs = self.cell.desk.arguments(self.handler, call.body, self.cell.device)
         given = [*args, *kwargs.values()]
         if len(given) != 1:
             raise TypeError(
@@ -156,9 +163,9 @@ class BatchTurn(Turn):
             )
         return given[0]
 
-    async def _handle(self, calls: list[Delivery], items: list[Any]) -> None:
-        message = calls[0].message
-        here = Acting(self.cell, (*message.chain, (self.cell.name, self.cell.turn)))
+    async def _handle(self, calls: list[Message], items: list[Any]) -> None:
+        message = calls[0]
+        here = Acting(self.cell, message.chain, self.cell.turn)
         acting.set(here)
         deadline.set(None)
         for call in calls:
@@ -177,13 +184,13 @@ class BatchTurn(Turn):
             else:
                 self._answer(call, value, here)
 
-    def _answer(self, call: Delivery, value: Any, here: Acting) -> None:
+    def _answer(self, call: Message, value: Any, here: Acting) -> None:
         try:
             self.end(call, value, here)
         except Exception as error:
             self.failed(call, error)
 
-    def _count(self, answers: Sequence[Any], calls: list[Delivery]) -> None:
+    def _count(self, answers: Sequence[Any], calls: list[Message]) -> None:
         if len(answers) != len(calls):
             raise ValueError(
                 f"{self.handler.title} was given {len(calls)} calls, but answered {len(answers)}"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from tether.actors.cell import Cell
     from tether.actors.link import Link
-    from tether.actors.mailbox import Delivery
     from tether.actors.message import Message
 
 
@@ -30,11 +29,11 @@ class Witness(Protocol):
         """See a call delivered to its actor."""
         ...
 
-    def begun(self, cell: Cell, delivery: Delivery) -> None:
+    def begun(self, cell: Cell, message: Message) -> None:
         """See the handling of a call begin."""
         ...
 
-    def answered(self, cell: Cell, delivery: Delivery, value: Any) -> None:
+    def answered(self, cell: Cell, message: Message, value: Any) -> None:
         """See a handler return."""
         ...
 

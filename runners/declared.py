@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from tether.actors import codec
 from tether.actors.cell import Cell
 from tether.actors.handlers import handlers
-from tether.actors.mailbox import Delivery
+from tether.actors.message import Message
 from tether.actors.records import argument_records
 from tether.runners.promises import Broken, Flight, Number
 from tether.runners.spec import Plan
@@ -118,13 +118,13 @@ class Declared:
         """See it done."""
         self._tell("after", name, work)
 
-    def answered(self, cell: Cell, delivery: Delivery, value: Any) -> None:
+    def answered(self, cell: Cell, message: Message, value: Any) -> None:
         """See a message answered."""
         if self.invariants:
-            pair = delivery.link.turned
+            pair = message.link.turned
             source = Life(pair.source, pair.source_incarnation)
             target = Life(cell.name, cell.incarnation)
-            self._tell("answered", Call(source, target, delivery.message.method, ()), value)
+            self._tell("answered", Call(source, target, message.method, ()), value)
 
     def check(self) -> None:
         """Have all say whether they hold."""

@@ -13,7 +13,6 @@ from typing import Any
 from tether.actors.asks import Ask
 from tether.actors.cell import Cell
 from tether.actors.link import Link
-from tether.actors.mailbox import Delivery
 from tether.actors.message import Message
 from tether.actors.packet import Pair
 from tether.runners.accounts import Account
@@ -53,7 +52,7 @@ class Promises:
         self.aged: Callable[[str, str, float, int], None] = nobody_counts
         """Is told of each call that begins: sender, receiver, its age in seconds, and how many
         messages its receiver has begun since it was sent."""
-        self.returned: Callable[[Cell, Delivery, Any], None] = nobody_listens
+        self.returned: Callable[[Cell, Message, Any], None] = nobody_listens
         """Is told what each handler returns."""
         self._turns: dict[tuple[str, int], tuple[int, int]] = {}
         self._waiting: dict[Link, tuple[int, int]] = {}
@@ -94,9 +93,9 @@ class Promises:
                 f"window is of {window.messages} messages and {window.bytes} bytes"
             )
 
-    def begun(self, cell: Cell, delivery: Delivery) -> None:
+    def begun(self, cell: Cell, message: Message) -> None:
         """See the handling of a call begin: once, in order, and by whom it was sent to."""
-        link, message = delivery.link, delivery.message
+        link = message.link
         pair = link.turned
         flight = self.flights.pop(_number(pair, message), None)
         if flight is None:
@@ -125,9 +124,9 @@ class Promises:
             self.broken(f"{_title(pair, message)} begins while another message is handled there")
         self._turns[life] = cell.turn, handling + 1
 
-    def answered(self, cell: Cell, delivery: Delivery, value: Any) -> None:
+    def answered(self, cell: Cell, message: Message, value: Any) -> None:
         """See a handler return."""
-        self.returned(cell, delivery, value)
+        self.returned(cell, message, value)
 
     def settled(self, link: Link, message: Message, dropped: str | None) -> None:
         """See a call handled, or dropped for a reason."""
@@ -221,7 +220,7 @@ def _title(pair: Pair, message: Message) -> str:
     return f"message {message.number} of {pair.source} to {pair.target}, {message.method},"
 
 
-def nobody_listens(_cell: Cell, _delivery: Delivery, _value: Any) -> None:
+def nobody_listens(_cell: Cell, _message: Message, _value: Any) -> None:
     """Let what a handler returns be its caller's own."""
 
 

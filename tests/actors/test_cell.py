@@ -208,11 +208,10 @@ async def test_an_errand_that_is_cancelled_does_not_end_its_actor(memory: World)
 async def test_a_message_nobody_knows_fails_at_its_caller(memory: World) -> None:
     memory.spawn("center/0", Center)
     center = memory.ref("center/0")
-    handler = center.echo.args[2]
-    memory.cell("center/0").handlers = {}
+    memory.cell("center/0").handles({})
 
     with pytest.raises(AttributeError, match="center/0 has no message echo"):
-        await memory.nodes["left"].calls.call("center/0", handler, (1,), {})
+        await center.echo(1)
 
 
 async def test_of_one_sender_only_the_latest_is_kept_and_takes_the_later_place(
@@ -419,6 +418,13 @@ async def test_a_batch_with_one_that_was_sent_after_is_handled_after(memory: Wor
     assert memory.actor("counter/0").events == [1, 2]
 
 
+def from_nobody() -> Link:
+    """Return a link with one who is not there, to whom nothing is ever said."""
+    link = Link(bytearray, pair=Pair("counter/0", "script/0", 1, 1))
+    link.parted = True
+    return link
+
+
 async def test_a_life_is_kept_only_at_its_own_reports(memory: World) -> None:
     kept = Kept(memory)
     counter = memory.spawn("counter/0", Counter)
@@ -427,7 +433,7 @@ async def test_a_life_is_kept_only_at_its_own_reports(memory: World) -> None:
     cell.live(lambda _name, _error: ended.set())
     cell.due = 2
 
-    link = Link(bytearray, pair=Pair("counter/0", "script/0", 1, 1))
+    link = from_nobody()
     await counter.note("in a handler")
     cell.post(actor.down, None, ActorGone("center/0 is gone"))
     cell.keep_soon(2)
@@ -489,7 +495,7 @@ async def test_a_state_that_cannot_be_kept_costs_its_actor_nothing_else(
     memory.nodes["left"].keep = keep
     counter = memory.spawn("counter/0", Counter)
     cell = memory.cell("counter/0")
-    link = Link(bytearray, pair=Pair("counter/0", "script/0", 1, 1))
+    link = from_nobody()
 
     cell.deliver(link, Message(Kind.TELL, 9, "note", Body(b"\x92\x91\x01\x80"), cut=7))
     await counter.note(2)
@@ -504,7 +510,7 @@ async def test_a_call_that_is_taken_back_before_the_actor_wakes_does_not_stop_it
 ) -> None:
     counter = memory.spawn("counter/0", Counter)
     cell = memory.cell("counter/0")
-    link = Link(bytearray, pair=Pair("counter/0", "script/0", 1, 1))
+    link = from_nobody()
     await counter.note(1)
 
     cell.deliver(link, Message(Kind.TELL, 9, "note", Body(b"\x92\x91\x02\x80")))

@@ -87,11 +87,20 @@ def test_a_frame_comes_back_as_it_went(frame: Frame) -> None:
 
 def test_the_bytes_of_a_frame_are_those_of_this_wire_version() -> None:
     assert sample().hex() == (
-        "9703a172a17001009197a8776f726b65722f33a863656e7465722f300201049401014081a76578706972656400"
-        "91990107a865786368616e6765cb40140000000000009192a8776f726b65722f33060800c40361626390929700"
-        "a8776f726b65722f33a863656e7465722f30020105a963616e63656c6c65649701a8776f726b65722f33a86365"
-        "6e7465722f30a8776f726b65722f3304019192b2776f726b65722f332e576f726b65722e676f09"
+        "950493a172a1700100919494a8776f726b65722f33a863656e7465722f300201049401014081a76578706972"
+        "65640091990107a865786368616e67659192a8776f726b65722f33060800c403616263cb4014000000000000"
+        "90929700a8776f726b65722f33a863656e7465722f30020105a963616e63656c6c65649701a8776f726b6572"
+        "2f33a863656e7465722f30a8776f726b65722f3304019192b2776f726b65722f332e576f726b65722e676f09"
     )
+
+
+def test_a_message_without_parts_and_deadline_travels_in_seven_fields() -> None:
+    short = Message(Kind.TELL, 9, "tick", Body(b"\x92\x91\x01\x80", plain=True), cut=2)
+    packet = Packet(1, (short,), Ack(0, 0, 0))
+    data = frames.pack_frame(Frame(Origin("r", "p", 1), [(PAIR, packet)], []), 0.0)
+
+    assert msgpack.unpackb(data)[3][0][3] == [[0, 9, "tick", [], 2, 1, b"\x92\x91\x01\x80"]]
+    assert frames.unpack_frame(data, 0.0).packets[0][1].messages[0].body.plain
 
 
 def test_a_frame_that_cannot_be_packed_leaves_nothing_behind_for_the_next() -> None:
@@ -124,33 +133,42 @@ def test_a_deadline_travels_as_the_time_that_remains() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        ((0,), 1, "wire version 1 came, but version 3 is spoken here"),
-        ((1,), 5, "5 came where a name belongs"),
-        ((3,), -1, "-1 came where a count belongs"),
-        ((3,), True, "True came where a count belongs"),
-        ((5,), 3, "a frame of .* bytes is malformed: TypeError"),
-        ((5, 0, 5, 3), [1], "a frame of .* bytes is malformed: AttributeError"),
-        ((5, 0, 5), [1, 2], "not enough values to unpack"),
-        ((5, 0, 6, 0, 0), 9, "9 came where a kind of message belongs"),
-        ((5, 0, 6, 0, 3), "soon", "could not convert string to float"),
-        ((5, 0, 6, 0, 3), float("nan"), "nan seconds are left for a message"),
-        ((5, 0, 6, 0, 5), -1, "-1 came where a count belongs"),
-        ((5, 0, 6, 0, 6), 4, "a message is encoded by codec 4, which is not known here"),
-        ((5, 0, 6, 0, 7), None, "a message came without its structure"),
-        ((5, 0, 6, 0, 7), [1], "a message came without its structure"),
-        ((5, 0, 6, 0, 8), [1.5], "1.5 came where a count belongs"),
-        ((5, 0, 6, 0, 4), None, "a frame of .* bytes is malformed: TypeError"),
-        ((5, 0, 6, 0, 4), [["worker/3"]], "not enough values to unpack"),
-        ((5, 0, 6, 0, 4), [["worker/3", -1]], "-1 came where a count belongs"),
-        ((5, 0, 6, 0, 7), "abc", "a message came without its structure"),
-        ((5, 0, 6, 0, 8), 0, "a frame of .* bytes is malformed: TypeError"),
-        ((5, 0, 5, 3), {"expired": -1}, "-1 came where a count belongs"),
-        ((5, 0, 5, 3), None, "a frame of .* bytes is malformed: AttributeError"),
-        ((5, 0, 6, 0), [1] * 10, "too many values to unpack"),
-        ((6, 0), [0, "a"], "not enough values to unpack"),
-        ((6, 0, 0), 2, "a word of kind 2 came, which is not one of this wire version"),
-        ((6, 0), "ab", "not enough values to unpack"),
-        ((6, 0), 5, "a frame of .* bytes is malformed: TypeError"),
+        ((0,), 1, "wire version 1 came, but version 4 is spoken here"),
+        ((1,), [1, 2], "a frame of .* bytes is malformed: TypeError"),
+        ((1, 0), 5, "5 came where a name belongs"),
+        ((1, 2), -1, "-1 came where a count belongs"),
+        ((1,), ["r", "p2", True], "True came where a count belongs"),
+        ((3,), 3, "a frame of .* bytes is malformed: TypeError"),
+        ((3, 0, 0), ["worker/3", "center/0", 2, -1], "-1 came where a count belongs"),
+        ((3, 0, 0), ["worker/3", 7, 2, 1], "7 came where a name belongs"),
+        ((3, 0, 1), -4, "-4, .* came where counts belong"),
+        ((3, 0, 1), True, "True, .* came where counts belong"),
+        ((3, 0, 2, 1), 2.5, "2.5, .* came where counts belong"),
+        ((3, 0, 2, 3), [1], "a frame of .* bytes is malformed: AttributeError"),
+        ((3, 0, 2, 3), {"expired": -1}, "-1 came where a count belongs"),
+        ((3, 0, 2, 3), None, "a frame of .* bytes is malformed: AttributeError"),
+        ((3, 0, 2), [1, 2], "not enough values to unpack"),
+        ((3, 0, 3, 0), [1] * 10, "too many values to unpack"),
+        ((3, 0, 3, 0), [1] * 8, "not enough values to unpack"),
+        ((3, 0, 3, 0, 0), 9, "9 came where a kind of message belongs"),
+        ((3, 0, 3, 0, 1), -7, "-7 came where a count belongs"),
+        ((3, 0, 3, 0, 2), None, "None came where a name belongs"),
+        ((3, 0, 3, 0, 3), None, "a message is malformed: .*exchange.*None"),
+        ((3, 0, 3, 0, 3), [["worker/3"]], "not enough values to unpack"),
+        ((3, 0, 3, 0, 3), [["worker/3", -1]], "-1 came where a count belongs"),
+        ((3, 0, 3, 0, 4), -1, "-1 came where a count belongs"),
+        ((3, 0, 3, 0, 5), 4, "a message is encoded by codec 4, which is not known here"),
+        ((3, 0, 3, 0, 6), None, "a message came without its structure"),
+        ((3, 0, 3, 0, 6), [1], "a message came without its structure"),
+        ((3, 0, 3, 0, 6), "abc", "a message came without its structure"),
+        ((3, 0, 3, 0, 7), "soon", "could not convert string to float"),
+        ((3, 0, 3, 0, 7), float("nan"), "nan seconds are left for a message"),
+        ((3, 0, 3, 0, 8), [1.5], "1.5 came where a count belongs"),
+        ((3, 0, 3, 0, 8), 0, "a frame of .* bytes is malformed: TypeError"),
+        ((4, 0), [0, "a"], "not enough values to unpack"),
+        ((4, 0, 0), 2, "a word of kind 2 came, which is not one of this wire version"),
+        ((4, 0), "ab", "not enough values to unpack"),
+        ((4, 0), 5, "a frame of .* bytes is malformed: TypeError"),
     ],
 )
 def test_a_frame_with_a_wrong_field_is_refused(
@@ -173,7 +191,7 @@ def test_random_bytes_are_never_more_than_a_value_error(data: bytes) -> None:
 def test_mutated_frames_and_headers_are_never_more_than_a_value_error(
     flips: list[tuple[int, int]], cut: int
 ) -> None:
-    header = msgpack.packb([3, "run", *PAIR, 4, 0, 0, 100])
+    header = msgpack.packb([frames.VERSION, "run", *PAIR, 4, 0, 0, 100])
     unpack_frame = lambda d: frames.unpack_frame(d, 0.0)  # noqa: E731
     for valid, unpack in ((packed(), unpack_frame), (header, frames.unpack_chunk)):
         data = bytearray(valid)
@@ -192,12 +210,14 @@ junk = st.recursive(
     max_leaves=8,
 )  # fmt: skip
 places = st.sampled_from(
-    [(k,) for k in range(7)]
-    + [(5, 0), (6, 0), (6, 1), (6, 1, 6, 0)]
-    + [(6, word, k) for word in range(2) for k in range(7)]
-    + [(5, 0, k) for k in range(7)]
-    + [(5, 0, 5, k) for k in range(4)]
-    + [(5, 0, 6, 0, k) for k in range(9)]
+    [(k,) for k in range(5)]
+    + [(1, k) for k in range(3)]
+    + [(3, 0), (3, 0, 3, 0), (4, 0), (4, 1), (4, 1, 6, 0)]
+    + [(4, word, k) for word in range(2) for k in range(7)]
+    + [(3, 0, k) for k in range(4)]
+    + [(3, 0, 0, k) for k in range(4)]
+    + [(3, 0, 2, k) for k in range(4)]
+    + [(3, 0, 3, 0, k) for k in range(9)]
 )
 
 
@@ -264,10 +284,10 @@ def test_large_structure_travels_in_chunks_as_the_last_part() -> None:
 @pytest.mark.parametrize(
     ("head", "text"),
     [
-        ([2, "r", *PAIR, 1, 0, 0, 9], "wire version 2 came, but version 3 is spoken here"),
-        ([3, "r", *PAIR, 1, 0, 0], "not enough values to unpack"),
-        ([3, "r", *PAIR, 1, 0, 0, -9], "-9 came where a count belongs"),
-        ([3, None, *PAIR, 1, 0, 0, 9], "None came where a name belongs"),
+        ([3, "r", *PAIR, 1, 0, 0, 9], "wire version 3 came, but version 4 is spoken here"),
+        ([4, "r", *PAIR, 1, 0, 0], "not enough values to unpack"),
+        ([4, "r", *PAIR, 1, 0, 0, -9], "-9 came where a count belongs"),
+        ([4, None, *PAIR, 1, 0, 0, 9], "None came where a name belongs"),
         (7, "a chunk's header is malformed: TypeError"),
     ],
 )

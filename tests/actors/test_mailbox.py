@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.actors.conftest import call
 from tether.actors.link import Link
-from tether.actors.mailbox import Delivery, Errand, Mailbox
+from tether.actors.mailbox import Errand, Mailbox
+from tether.actors.message import Message
 from tether.actors.packet import Pair
 
 
@@ -26,16 +27,22 @@ def link(source: str) -> Link:
     return Link(bytearray, pair=Pair("me/0", source, 1, 1))
 
 
+def came(source: str, message: Message) -> Message:
+    """Return a message as it is once it was delivered."""
+    message.link = link(source)
+    return message
+
+
 def filled(*items: tuple[str, str]) -> Mailbox:
     """Return a mailbox of calls (sender, message), numbered from 0."""
     mailbox = Mailbox()
     for number, (source, method) in enumerate(items):
-        mailbox.put(Delivery(link(source), call(number, method=method)))
+        mailbox.put(came(source, call(number, method=method)))
     return mailbox
 
 
-def numbers(items: list[Delivery]) -> list[int]:
-    return [item.message.number for item in items]
+def numbers(items: list[Message]) -> list[int]:
+    return [item.number for item in items]
 
 
 def rest(mailbox: Mailbox) -> list[Any]:
@@ -72,7 +79,7 @@ def test_a_batch_takes_no_more_than_its_limit_and_the_first_ones() -> None:
 def test_a_batch_passes_errands() -> None:
     mailbox = Mailbox()
     mailbox.put(Errand(nothing, ()))
-    mailbox.put(Delivery(link("a"), call(1, method="x")))
+    mailbox.put(came("a", call(1, method="x")))
 
     assert numbers(mailbox.take("x", 9)) == [1]
     assert len(mailbox) == 1
@@ -88,7 +95,7 @@ def test_a_batch_keeps_the_order_of_every_sender(items: list[tuple[str, str]], l
     assert len(taken) <= limit
     assert sorted(numbers(taken + left)) == list(range(len(items)))
     for source in "abc":
-        order = [item.message.number for item in taken + left if item.source == source]
+        order = [item.number for item in taken + left if item.source == source]
         assert order == sorted(order)
 
 
@@ -117,14 +124,14 @@ def test_the_waiting_call_of_a_sender_and_message_is_superseded() -> None:
     found = mailbox.supersede("a", "x")
 
     assert found is not None
-    assert found.message.number == 1
+    assert found.number == 1
     assert mailbox.supersede("a", "x") is None
 
 
 async def test_the_reader_is_woken_by_what_comes() -> None:
     mailbox = Mailbox()
     waiting = asyncio.ensure_future(mailbox.arrival())
-    asyncio.get_running_loop().call_soon(mailbox.put, Delivery(link("a"), call()))
+    asyncio.get_running_loop().call_soon(mailbox.put, came("a", call()))
 
     assert await waiting
     assert len(mailbox) == 1
@@ -141,6 +148,6 @@ async def test_a_reader_that_gives_up_is_not_woken_any_more() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    mailbox.put(Delivery(link("a"), call()))
+    mailbox.put(came("a", call()))
 
     assert len(mailbox) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgpack
@@ -231,8 +231,8 @@ class Inbox:
         self.words: list[Word] = []
         self.silent: list[Link] = []
 
-    def deliver(self, link: Link, message: Message) -> None:
-        self.came.append(message)
+    def deliver(self, link: Link, due: Iterable[Message]) -> None:
+        self.came += due
 
     def orphaned(self, pair: Pair, message: Message) -> None:
         self.orphans.append((pair, message.number))
@@ -537,7 +537,9 @@ async def test_what_a_closing_switch_has_to_acknowledge_is_said_at_once() -> Non
     wire, inbox = Wire(), Inbox()
     taker = switch(inbox, wire)
     taker.frame(frame(packet()))
-    taker.settle(taker.link(HERE, THERE), inbox.came[0], None)
+    link = taker.link(HERE, THERE)
+    link.inward.settle(inbox.came[0])
+    taker.acknowledge(link)
 
     taker.close()
 

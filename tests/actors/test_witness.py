@@ -15,7 +15,6 @@ from tether.actors.cell import Cell
 from tether.actors.directory import Directory, Place
 from tether.actors.frames import Origin
 from tether.actors.link import Link
-from tether.actors.mailbox import Delivery
 from tether.actors.message import Message
 from tether.actors.node import Node
 from tether.actors.packet import Window
@@ -57,7 +56,7 @@ class Seen:
 
     def sent(self, link: Link, message: Message) -> None:
         self.lines.append(f"sent {message.method} to {link.remote}")
-        assert message not in link.out.waiting
+        assert message not in link.out._unacked, "it has left before it was seen"
 
     def resent(self, link: Link, message: Message) -> None:
         incarnation = link.pair.target_incarnation
@@ -69,12 +68,12 @@ class Seen:
     def came(self, link: Link, message: Message) -> None:
         self.lines.append(f"came {message.method} from {link.remote}")
 
-    def begun(self, cell: Cell, delivery: Delivery) -> None:
-        self.lines.append(f"begun {delivery.message.method} in {cell.name}")
-        self.started.append(delivery.link.inward.started >= delivery.message.number)
+    def begun(self, cell: Cell, message: Message) -> None:
+        self.lines.append(f"begun {message.method} in {cell.name}")
+        self.started.append(message.link.inward.started >= message.number)
 
-    def answered(self, cell: Cell, delivery: Delivery, value: Any) -> None:
-        self.lines.append(f"answered {delivery.message.method}")
+    def answered(self, cell: Cell, message: Message, value: Any) -> None:
+        self.lines.append(f"answered {message.method}")
         self.answers.append(value)
 
     def settled(self, link: Link, message: Message, dropped: str | None) -> None:

@@ -14,7 +14,6 @@ from tests.runners.worlds import Counter, cell
 from tests.runners.worlds import plan as planned
 from tether.actors import codec
 from tether.actors.link import Link
-from tether.actors.mailbox import Delivery
 from tether.actors.message import Kind, Message
 from tether.actors.packet import Pair
 from tether.actors.ref import Ref, make_ref
@@ -136,12 +135,13 @@ def test_invariants_see_what_happens_as_it_happens(folder: Path) -> None:
     watched = Watched(plan(folder, "moved:Actor"))
     (logs, holds) = watched.declared.invariants
     counter, actor = cell("counter/0", 2), Counter()
-    delivery = Delivery(Link(bytearray, pair=COUNTER.turned), Message(Kind.ASK, 4, "add", EMPTY))
+    message = Message(Kind.ASK, 4, "add", EMPTY)
+    message.link = Link(bytearray, pair=COUNTER.turned)
 
     watched.make("counter/0", actor, incarnation=2)
     watched.declared.before("worker/0", "step")
     watched.declared.after("worker/0", "step")
-    watched.declared.answered(counter, delivery, 5)
+    watched.declared.answered(counter, message, 5)
 
     for invariant in (logs, holds):
         assert vars(invariant)["seen"] == [
@@ -154,9 +154,10 @@ def test_invariants_see_what_happens_as_it_happens(folder: Path) -> None:
 
 def test_who_declares_nothing_is_told_nothing() -> None:
     watched = Watched(planned())
-    delivery = Delivery(Link(bytearray, pair=COUNTER.turned), Message(Kind.ASK, 4, "add", EMPTY))
+    message = Message(Kind.ASK, 4, "add", EMPTY)
+    message.link = Link(bytearray, pair=COUNTER.turned)
 
-    watched.declared.answered(cell(), delivery, 5)
+    watched.declared.answered(cell(), message, 5)
     watched.declared.check()
 
     assert (watched.declared.invariants, watched.broken) == ([], [])

@@ -16,7 +16,6 @@ from tests.runners.worlds import cell, virtual
 from tether.actors.asks import Ask
 from tether.actors.cell import Cell
 from tether.actors.link import Link
-from tether.actors.mailbox import Delivery
 from tether.actors.message import Kind, Message
 from tether.actors.packet import Pair, Window
 from tether.runners.accounts import Account
@@ -43,17 +42,19 @@ class Run:
             self.promises.sent(self.here, message)
             yield message
 
-    def came(self, message: Message) -> Delivery:
+    def came(self, message: Message) -> Message:
         self.promises.came(self.there, message)
-        return Delivery(self.there, message)
+        message.link = self.there
+        return message
 
-    def begun(self, message: Message, by: Cell | None = None) -> Delivery:
+    def begun(self, message: Message, by: Cell | None = None) -> Message:
         """Have a call come and its handling begin, as a node does: it is noted after it is seen."""
-        delivery, self.center = self.came(message), by or self.center
+        self.came(message)
+        self.center = by or self.center
         self.center.turn += 1
-        self.promises.begun(self.center, delivery)
+        self.promises.begun(self.center, message)
         self.there.inward.start(message.number)
-        return delivery
+        return message
 
     def handled(self, message: Message) -> None:
         self.begun(message)
@@ -260,14 +261,14 @@ def test_the_age_of_a_call_is_told_when_it_begins() -> None:
 
 def test_what_handlers_return_is_told() -> None:
     run = Run()
-    returned: list[tuple[Cell, Delivery, Any]] = []
+    returned: list[tuple[Cell, Message, Any]] = []
     run.promises.returned = lambda *said: returned.append(said)
     (message,) = run.sent(1)
-    delivery = run.begun(message)
+    run.begun(message)
 
-    run.promises.answered(run.center, delivery, "done")
+    run.promises.answered(run.center, message, "done")
 
-    assert returned == [(run.center, delivery, "done")]
+    assert returned == [(run.center, message, "done")]
 
 
 def booked(run: Run) -> Mapping[str, Any]:
@@ -338,7 +339,8 @@ def test_a_link_breaks_nothing_whatever_the_network_does(
             message, dropped = inbox.pop(0), random.choice((None, None, "expired"))
             if dropped is None:
                 run.center.turn += 1
-                run.promises.begun(run.center, Delivery(run.there, message))
+                message.link = run.there
+                run.promises.begun(run.center, message)
                 run.there.inward.start(message.number)
             run.settled(message, dropped)
             run.there.inward.settle(message, dropped)

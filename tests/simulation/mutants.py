@@ -21,7 +21,7 @@ from torch import Tensor
 
 from tether.actors import inbound, link, mailbox, outbound, switch
 from tether.actors.handlers import handlers
-from tether.actors.mailbox import Delivery
+from tether.actors.turn import Turn
 from tether.protocols import easgd
 from tether.protocols.learner import Learner
 from tether.runners import process
@@ -115,10 +115,13 @@ def wrong_incarnation() -> contextlib.AbstractContextManager[None]:
 def reordered() -> contextlib.AbstractContextManager[None]:
     """The mailbox gives out what came last."""
 
-    def wrong(self: Any) -> Any:
-        return self._queue.pop()
+    put = mailbox.Mailbox.put
 
-    return replaced(mailbox.Mailbox, "pop", wrong)
+    def wrong(self: Any, item: Any) -> None:
+        put(self, item)
+        self.queue.rotate(1)
+
+    return replaced(mailbox.Mailbox, "put", wrong)
 
 
 def no_window() -> contextlib.AbstractContextManager[None]:
@@ -130,18 +133,13 @@ def overlapping() -> contextlib.AbstractContextManager[None]:
     """A handler that waits lets the next message of its actor begin."""
     import asyncio
 
-    from tether.actors.cell import Cell
+    take = Turn.take
 
-    handle = Cell._handle
-
-    async def wrong(self: Any, item: Any) -> None:
-        if not isinstance(item, Delivery):
-            await handle(self, item)
-            return
-        task = asyncio.ensure_future(handle(self, item))
+    async def wrong(self: Any, message: Any) -> None:
+        task = asyncio.ensure_future(take(self, message))
         await asyncio.wait([task], timeout=0.001)
 
-    return replaced(Cell, "_handle", wrong)
+    return replaced(Turn, "take", wrong)
 
 
 def endless_asks() -> contextlib.AbstractContextManager[None]:
