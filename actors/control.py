@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tether.actors.inflow import Inflow
 from tether.actors.leases import Leases
+from tether.actors.outflow import nothing
 from tether.actors.transport import Receiver
 
 NO_FRAME = 0xC1
@@ -24,15 +25,18 @@ class Control:
         receiver: Receiver,
         refuse: Callable[[str], None],
         ended: Callable[[Control], None],
+        moved: Callable[[], None] = nothing,
     ) -> None:
         self._receiver = receiver
         self._ended = ended
+        self._moved = moved
         self._leases = Leases()
         self._inflow = Inflow(accepted, self._take, refuse, self._close, passed=self._leases.passed)
 
     def _take(self, message: memoryview) -> None:
         if not (message and message[0] == NO_FRAME and message[: len(NEWS)] == NEWS):
             self._receiver.frame(bytes(message), self._leases.lease)
+            self._moved()
             return
         try:
             self._leases.news(bytes(message[len(NEWS) :]))

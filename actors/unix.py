@@ -21,6 +21,7 @@ from tether.actors.control import NEWS, Control
 from tether.actors.inflow import Inflow
 from tether.actors.loans import Lending, Loans
 from tether.actors.outflow import Outflow
+from tether.actors.spin import Spin
 from tether.actors.transport import Receiver
 
 SCHEME = "unix://"
@@ -104,14 +105,21 @@ class Peer:
 
 
 class Unix:
-    """The network of one process: `addresses` gives each process's control and bulk endpoint."""
+    """The network of one process: `addresses` gives each process's control and bulk endpoint.
+
+    Its event loop stays awake for `spin` seconds after each frame that came or went.
+    """
 
     resend_after: float | None = None
     """Only a broken connection loses anything."""
     shares = True
 
     def __init__(
-        self, process: str, incarnation: int, addresses: Mapping[str, tuple[str, str]]
+        self,
+        process: str,
+        incarnation: int,
+        addresses: Mapping[str, tuple[str, str]],
+        spin: float = 0.0,
     ) -> None:
         self.process = process
         self.addresses = dict(addresses)
@@ -122,6 +130,7 @@ class Unix:
         self._inflows: set[Inflow | Control] = set()
         self._receiver: Receiver | None = None
         self._closed = False
+        self._spin = Spin(spin)
 
     async def start(self, receiver: Receiver) -> None:
         """Listen on this process's own two endpoints."""
@@ -136,7 +145,7 @@ class Unix:
         assert self._receiver is not None
         if self._ours(accepted):
             ended = self._inflows.discard
-            self._inflows.add(Control(accepted, self._receiver, self._refuse, ended))
+            self._inflows.add(Control(accepted, self._receiver, self._refuse, ended, self._spin))
 
     def _accept_bulk(self, accepted: socket.socket) -> None:
         if self._ours(accepted):
@@ -180,6 +189,7 @@ class Unix:
         """Send a frame of control to a process; once closed, nothing is sent any more."""
         if not self._closed:
             self._peer(process).send(frame)
+            self._spin()
 
     def loans(self, process: str) -> Loans | None:
         """Return what counts the memory that frames lend to a process; None where none can be."""
@@ -206,6 +216,7 @@ class Unix:
         while any(map(len, self._peers.values())) and loop.time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         self._closed = True
+        self._spin.end()
         for peer in self._peers.values():
             peer.close()
         self._peers.clear()

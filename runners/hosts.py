@@ -82,6 +82,8 @@ def _fault(key: str, kind: str, value: Any) -> str:
     number = type(value) in (int, float)
     if key == "checkpoint":
         return "" if number and value >= 0 else "seconds are wanted, or 0 for no checkpoints"
+    if key == "spin":
+        return "" if number and value >= 0 else "seconds are wanted, or 0 to sleep at once"
     return "" if number and value > 0 else "seconds above 0 are wanted"
 
 

@@ -101,8 +101,9 @@ class RunSpec:
     reported as unreachable or hung after that much silence and given up when `lost`; `graceful` is
     the time to end in, of which mailboxes get `drain`. A checkpoint is taken every `checkpoint`
     (0: never); an event loop held for longer than `stall` is reported. A host whose agent is not
-    there is waited for during `wait`. `encryption` is of what goes between hosts: "on", "control"
-    (bulk travels openly) or "off"; `bind` is "address" or "all".
+    there is waited for during `wait`. Where there is a core for each process, an event loop stays
+    awake for `spin` after each frame that moves within its host. `encryption` is of what goes
+    between hosts: "on", "control" (bulk travels openly) or "off"; `bind` is "address" or "all".
     """
 
     name: str
@@ -118,6 +119,7 @@ class RunSpec:
     drain: float = 2.0
     checkpoint: float = 10.0
     stall: float = 1.0
+    spin: float = 0.0001
     encryption: str = "on"
     bind: str = "address"
     wait: float = 300.0

@@ -49,7 +49,7 @@ def test_checkpoints_may_be_left_out_by_a_zero(given: float | None, seconds: flo
     assert run.checkpoint == seconds
 
 
-@pytest.mark.parametrize("key", ["beat", "stall", "checkpoint"])
+@pytest.mark.parametrize("key", ["beat", "stall", "checkpoint", "spin"])
 @pytest.mark.parametrize("value", [-1, True, "1", float("nan")])
 def test_times_are_numbers_of_seconds(key: str, value: object) -> None:
     problems = Problems()

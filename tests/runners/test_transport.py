@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,9 @@ from tether.actors.unix import Unix
 from tether.actors.zeromq import ZeroMQ
 from tether.runners.addresses import Addresses, Pair
 from tether.runners.keys import mint
+from tether.runners.process import OUTSIDE
 from tether.runners.spec import RunSpec
-from tether.runners.transport import transport
+from tether.runners.transport import cores, transport
 
 HERE: Mapping[str, Pair] = {
     "me": ("unix:///c", "unix:///b"),
@@ -31,6 +33,30 @@ async def test_on_one_host_all_go_by_files() -> None:
     assert isinstance(made, Unix)
     assert made.addresses == HERE
     await made.close(0)
+
+
+@pytest.mark.parametrize(
+    ("free", "seconds"), [(1, 0.0), (2, 0.5), (64, 0.5)], ids=["too few", "as many", "more"]
+)
+async def test_a_loop_stays_awake_where_there_is_a_core_for_each_process(
+    free: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tether.runners.transport.cores", lambda: free)
+    near = {**HERE, OUTSIDE: ("unix:///f", "unix:///g")}
+
+    made: Any = transport("me", 1, Addresses(near=near), RunSpec("x", spin=0.5))
+
+    assert made._spin._seconds == seconds
+    await made.close(0)
+
+
+def test_cores_are_those_this_process_may_run_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {3, 5, 7}, raising=False)
+    assert cores() == 3
+
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cores() == 1
 
 
 async def test_with_other_hosts_only_those_who_are_there_go_by_ports() -> None:
