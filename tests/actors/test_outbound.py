@@ -10,7 +10,7 @@ from tests.actors.conftest import call
 from tether.actors.journal import Row, Word
 from tether.actors.ledger import Ledger
 from tether.actors.message import OVERHEAD, Kind
-from tether.actors.outbound import PACKET_BYTES, Outbound
+from tether.actors.outbound import PACKET_BYTES, SMALL, Outbound, packetful
 from tether.actors.packet import Ack, Window
 
 
@@ -54,6 +54,56 @@ def test_one_larger_than_the_window_leaves_alone() -> None:
     out.acknowledge(Ack(2, 2, 5010 + 2 * OVERHEAD), 0)
 
     assert (first, second, leaving(out)) == ([1], [2], [3])
+
+
+def test_what_is_offered_is_taken_only_where_there_is_room_now() -> None:
+    out = outbound(messages=2, nbytes=1000)
+
+    taken = [out.offer(call(number, size=400 - OVERHEAD)) for number in (1, 2, 3)]
+    out.add(call(4))
+    leaving(out)
+    out.acknowledge(Ack(2, 2, 800), 0)
+
+    assert taken == [True, True, False]
+    assert leaving(out) == [4], "what was not taken is the caller's to hand in again"
+    assert out.books.sent == 3
+
+
+def test_the_row_tells_of_what_was_handed_in_once_a_turn() -> None:
+    row: Row = [0] * len(Word)
+    out = Outbound(Window(), None, row=row)
+    for number in (1, 2):
+        out.offer(call(number, size=6))
+
+    before = row[Word.SENT], row[Word.BYTES]
+    out.enter()
+
+    assert (before, (row[Word.SENT], row[Word.BYTES])) == ((0, 0), (2, 2 * (6 + OVERHEAD)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count"),
+    [
+        ([], 0),
+        ([PACKET_BYTES + 1, 1], 1),
+        ([PACKET_BYTES - 1, 1, 1], 2),
+        ([PACKET_BYTES // 2] * 3, 2),
+        ([1] * 9, 9),
+    ],
+)
+def test_a_packet_is_full_once_its_structure_is(sizes: list[int], count: int) -> None:
+    assert packetful([call(number, size=size) for number, size in enumerate(sizes)]) == count
+
+
+def test_what_was_taken_says_whether_all_of_it_is_small() -> None:
+    out = outbound()
+    found = []
+    for size in (10, SMALL + 1, 10):
+        out.add(call(1, size=size))
+        out.take(0)
+        found.append((out.small, out.taken))
+
+    assert found == [(True, 10 + OVERHEAD), (False, SMALL + 1 + OVERHEAD), (True, 10 + OVERHEAD)]
 
 
 def test_answers_do_not_wait_for_room() -> None:
