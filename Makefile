@@ -42,8 +42,9 @@ simulate: .venv/ready
 mutants: .venv/ready
 	$(PYTHON) tests/simulation/mutants.py
 
+# Two tests at a time: most of them wait, for processes to start or for each other.
 test: .venv/ready
-	$(PYTHON) -m pytest -q -m "not soak"
+	$(PYTHON) -m pytest -q -m "not soak" --numprocesses 2 --dist worksteal
 
 soak: .venv/ready
 	$(PYTHON) -m pytest -v -rP -m soak --timeout=7200 --durations=5
