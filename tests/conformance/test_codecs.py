@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -14,6 +15,8 @@ from tether.actors.clock import SystemClock
 from tether.actors.compression import CODECS, Way
 from tether.actors.payload import compress, decompress
 from tether.runners.world import World
+
+pytestmark = pytest.mark.timeout(60)  # processes with torch take long to start
 
 SEED = 7
 EDGES: dict[str, dict[str, Any]] = {
