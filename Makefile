@@ -1,6 +1,8 @@
 # Every target sets up what it needs: a Python of 3.11 or later is enough.
 PY ?= python3
 PYTHON := .venv/bin/python
+# How many tests run at the same time: most of those that take long wait for processes.
+JOBS ?= 2
 
 empty :=
 comma := ,
@@ -43,7 +45,7 @@ mutants: .venv/ready
 	$(PYTHON) tests/simulation/mutants.py
 
 test: .venv/ready
-	$(PYTHON) -m pytest -q -m "not soak"
+	$(PYTHON) -m pytest -q -m "not soak" --numprocesses $(JOBS) --dist worksteal
 
 soak: .venv/ready
 	$(PYTHON) -m pytest -v -rP -m soak --timeout=7200 --durations=5

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.timeout(120)  # each starts processes that start others
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "benchmarks" / "transport.py"
 

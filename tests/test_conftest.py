@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+pytestmark = pytest.mark.timeout(120)  # tests in a process of their own, beside others
+
 LEAKS = """
 import subprocess, sys, tempfile
 from pathlib import Path

@@ -135,7 +135,7 @@ def test_a_protocol_of_ones_own_trains_with_the_installed_wheel(
     assert (mine / "run" / "plot.png").stat().st_size > 0
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)  # mypy reads all of torch, the first time
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [

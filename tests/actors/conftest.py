@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -27,6 +28,14 @@ from tether.actors.zeromq import ZeroMQ
 R = TypeVar("R")
 SIDES = ("left", "right")
 Again = Callable[[str, int], Transport]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def imported_is_no_garbage() -> Iterator[None]:
+    """Have the collector leave alone what is there, as it is called often by some tests."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class Script:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from collections.abc import Iterable
@@ -22,9 +23,15 @@ def addresses(names: Iterable[str]) -> dict[str, str]:
     if not all(is_free(machine, 0) for machine in hosts.values()):
         pytest.skip(f"needs the addresses {', '.join(hosts.values())}, as Linux has them")
     while True:
-        first = random.randrange(20000, 30000, SPAN)
+        first = random.choice(mine(range(20000, 30000, SPAN)))
         if all(is_free(machine, first + k) for machine in hosts.values() for k in range(SPAN)):
             return {name: f"{machine}:{first}" for name, machine in hosts.items()}
+
+
+def mine(ports: range) -> range:
+    """Return those of some ports that no other process of this test run takes."""
+    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return ports[int(number) :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
 
 
 def is_free(machine: str, port: int) -> bool:

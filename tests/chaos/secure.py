@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.chaos.hosting import is_free
+from tests.chaos.hosting import is_free, mine
 from tests.chaos.stage import until
 
 STAND_IN = '#!/bin/sh\nfor command; do :; done\nexec sh -c "$command"\n'
@@ -29,7 +29,7 @@ class Server:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
-        self.port = next(port for port in PORTS if is_free("127.0.0.1", port))
+        self.port = next(port for port in mine(PORTS) if is_free("127.0.0.1", port))
         for name in ("host", "user"):
             subprocess.run(
                 ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)],

@@ -29,7 +29,7 @@ actor = "tether.protocols.easgd:Worker"
 on = ["a", "b"]
 center = "@center"
 tau = 2
-steps = 300
+steps = 150
 [worker.learner]
 make = "tether.protocols.quadratic:Quadratic"
 n = 400000
@@ -102,7 +102,7 @@ def test_large_tensors_survive_a_cut_too(up: Start, cables: Cables) -> None:
     run.assert_ended(0)
     assert run.home.totals.restarts == ()
     assert_accounted(run.home, unknown=0)
-    assert {actor.steps for actor in run.home.totals.actors if actor.name != "center/0"} == {300}
+    assert {actor.steps for actor in run.home.totals.actors if actor.name != "center/0"} == {150}
 
 
 def test_a_host_that_is_cut_off_for_too_long_ends_all_it_has_and_may_come_back(

@@ -11,6 +11,8 @@ from tests.chaos.conftest import Start
 from tests.chaos.hosting import CENTER, TIMES, hosts, workers
 from tests.chaos.stage import OFTEN, Agent, until
 
+pytestmark = pytest.mark.timeout(60)  # several agents and all their processes, beside another test
+
 
 def at(up: Start, wiring: str, host: str, *arguments: str) -> Agent:
     """Start the agent of a host."""

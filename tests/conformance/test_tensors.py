@@ -17,6 +17,8 @@ from tests.conformance.holders import LARGE, Holder, Lender
 from tether.actors import debug
 from tether.runners.world import World
 
+pytestmark = pytest.mark.timeout(60)  # processes with torch take long to start
+
 ONE: dict[str, dict[str, Any]] = {"holder": {"actor": Holder}}
 TWO = {**ONE, "lender": {"actor": Lender, "holder": "@holder"}}
 DTYPES = [
