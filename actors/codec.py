@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import msgpack
+import msgspec
 
 from tether.actors import tensors
 from tether.actors.assembly import Take
@@ -39,12 +40,15 @@ _makers = {0: NO_MAKER}
 """The head that came last in a content of so many bytes, and what makes the tensor of the rest."""
 
 
-def _no_extension(code: int, _data: bytes) -> Any:
+def _no_extension(code: int, _data: memoryview) -> Any:
     raise ValueError(f"extension {code} came in a plain body, which holds none")
 
 
-unpack_plain = partial(msgpack.unpackb, ext_hook=_no_extension, strict_map_key=False)
+unpack_plain: Callable[[bytes], Any] = msgspec.msgpack.Decoder(ext_hook=_no_extension).decode
 """Returns the value of a plain body's bytes."""
+
+LIBRARY = msgpack.UnpackException, msgspec.MsgspecError
+"""What the decoders raise by themselves."""
 
 Records = Mapping[str, type]
 """Dataclasses and NamedTuples a handler's signature names, by class name."""
@@ -118,7 +122,7 @@ def plain_arguments(body: Body) -> tuple[list[Any], dict[str, Any]]:
 
 def malformed(body: Body, error: Exception) -> ValueError:
     """Return what is wrong with a body that could not be decoded."""
-    if isinstance(error, ValueError) and not isinstance(error, msgpack.UnpackException):
+    if isinstance(error, ValueError) and not isinstance(error, LIBRARY):
         return error
     return ValueError(f"a body of {len(body.data)} bytes is malformed: {error!r}")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgpack
+import msgspec
 
 from tether.actors import tensors
 from tether.actors.message import Body, Kind, Message, Part
@@ -15,21 +16,18 @@ from tether.actors.packet import NONE_DROPPED, Packet, Pair, made_ack, made_pack
 from tether.actors.words import Word, packed_word, text, unpacked_word, whole
 
 VERSION = 4
-EXTENDED, PLAIN = CODECS = 0, 1
+EXTENDED, PLAIN = 0, 1
 """How a body is laid out: msgpack with extensions and parts, or msgpack alone. It says nothing of
 compressed tensors: each bears the number of its own codec."""
 KEY_EPOCH = 0
 """Which of the run's keys seals the parts: 0 is none."""
 CHUNK = 1 << 20
-KINDS = {int(kind): kind for kind in Kind}
 FRAME_BYTES = 2 << 20
 """Bytes of structure after which a frame is closed; the wire's limit is 8 MiB."""
 STRUCTURE_LIMIT = 1 << 20
 """Bytes of structure beyond which it travels in chunks as tensors do."""
 
 NO_BYTES = memoryview(b"")
-SHORT = 7
-"""Fields of a message that has no parts and no deadline, and is not long."""
 KNOWN = 4096
 """How many pairs and origins are remembered."""
 
@@ -39,8 +37,21 @@ Lend = Callable[[Part], tuple[int, int, int, int] | None]
 Lease = Callable[[int, int, int, int], Any]
 """Returns the memory of such a place; raises ValueError if nothing is lent there."""
 
-_PACKER = msgpack.Packer()
-"""Given plain data it runs nobody's code while it packs, so that one is enough."""
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Links = tuple[tuple[str, Count], ...]
+Slip = tuple[Kind, Count, str, Links, Count, Literal[0, 1], bytes]
+"""A message as it travels: kind, number, method, chain, cut, layout and structure."""
+Rider = tuple[Count, float | None, tuple[tuple[Count, ...], ...]]
+"""What few messages have: which one of the packet, the seconds left, and of its parts either the
+place, four numbers, or only the size. Structure that is too long is the last of them."""
+Acked = tuple[Count, Count, Count, dict[str, Count]]
+Load = tuple[tuple[str, str, Count, Count], Count, Acked, tuple[Slip, ...], tuple[Rider, ...]]
+"""A packet as it travels."""
+Layout = tuple[int, tuple[str, str, Count], int, tuple[Load, ...], tuple[Any, ...]]
+"""A frame: the wire version, where it comes from, the epoch of its keys, its packets and words."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Layout).decode
 
 
 class Origin(NamedTuple):
@@ -53,7 +64,7 @@ class Origin(NamedTuple):
 
 _ORIGINS: dict[Any, Origin] = {}
 _PAIRS: dict[Any, Pair] = {}
-"""Those that came and were found to be in order, by themselves as plain tuples."""
+"""Those that came, by themselves as plain tuples."""
 
 
 class Frame(NamedTuple):
@@ -82,31 +93,41 @@ def pack_frame(frame: Frame, now: float, lend: Lend | None = None) -> bytes:
     Parts that `lend` can lend are spoken of by where they lie, all others by their size.
     """
     packets = [
-        (pair, first, ack, [_packed_message(message, now, lend) for message in messages])
-        for pair, (first, messages, ack, _, _) in frame.packets
+        (
+            pair,
+            first,
+            ack,
+            [_slip(message) for message in messages],
+            () if small else [*_riders(messages, now, lend)],
+        )
+        for pair, (first, messages, ack, _, small) in frame.packets
     ]
     words = [packed_word(word) for word in frame.words] if frame.words else ()
-    data: bytes = _PACKER.pack((VERSION, frame.origin, KEY_EPOCH, packets, words))
-    return data
+    return _encode((VERSION, frame.origin, KEY_EPOCH, packets, words))
 
 
-def _packed_message(message: Message, now: float, lend: Lend | None) -> tuple[Any, ...]:
-    """Return a message as plain data: most have neither parts nor a deadline, and are short."""
-    body, end = message.body, message.deadline
+def _slip(message: Message) -> tuple[Any, ...]:
+    body = message.body
     data = body.data
-    codec = PLAIN if body.plain else EXTENDED
-    head = message.kind, message.number, message.method, message.chain, message.cut, codec
-    if end is None and not body.parts and len(data) <= STRUCTURE_LIMIT:
-        return *head, data
-    sizes = [_size(part, lend) for part in body.parts]
-    left = None if end is None else end - now
     if len(data) > STRUCTURE_LIMIT:
-        return *head, None, left, [*sizes, len(data)]
-    return *head, data, left, sizes
+        data = b""
+    layout = PLAIN if body.plain else EXTENDED
+    return message.kind, message.number, message.method, message.chain, message.cut, layout, data
 
 
-def _size(part: Part, lend: Lend | None) -> Any:
-    return (lend and lend(part)) or part.nbytes
+def _riders(messages: Iterable[Message], now: float, lend: Lend | None) -> Iterator[Any]:
+    """Yield what is to be said of those that have parts or a deadline, or are long."""
+    for index, message in enumerate(messages):
+        body, end = message.body, message.deadline
+        sizes = [_size(part, lend) for part in body.parts]
+        if len(body.data) > STRUCTURE_LIMIT:
+            sizes.append((len(body.data),))
+        if sizes or end is not None:
+            yield index, None if end is None else end - now, sizes
+
+
+def _size(part: Part, lend: Lend | None) -> tuple[int, ...]:
+    return (lend and lend(part)) or (part.nbytes,)
 
 
 def unpack_frame(data: bytes, now: float, lease: Lease | None = None) -> Frame:
@@ -115,110 +136,72 @@ def unpack_frame(data: bytes, now: float, lease: Lease | None = None) -> Frame:
     `lease` gives the memory of parts that are spoken of by where they lie.
     """
     try:
-        version, origin, _epoch, packets, words = msgpack.unpackb(data, use_list=False)
+        version, origin, _epoch, packets, words = _decode(data)
         if version != VERSION:
-            raise ValueError(f"wire version {version} came, but version {VERSION} is spoken here")
+            raise _other_version(version)
         return Frame(
-            _ORIGINS.get(origin) or _origin(*origin),
+            _ORIGINS.get(origin) or remember(_ORIGINS, Origin(*origin)),
             [_unpacked(packet, now, lease) for packet in packets],
-            [unpacked_word(word) for word in words],
+            [unpacked_word(word) for word in words] if words else [],
         )
-    except (TypeError, AttributeError, OverflowError, msgpack.UnpackException) as error:
-        raise ValueError(f"a frame of {len(data)} bytes is malformed: {error!r}") from error
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise _malformed(data, error) from error
 
 
-def _unpacked(plain: tuple[Any, ...], now: float, lease: Lease | None) -> tuple[Pair, Packet]:
-    ends, first, (received, handled, size, dropped), messages = plain
-    pair = _PAIRS.get(ends) or _pair(*ends)
-    if not first.__class__ is received.__class__ is handled.__class__ is size.__class__ is int:
-        raise ValueError(f"{plain[1:3]!r:.80} came where counts belong")
-    if first < 0 or received < 0 or handled < 0 or size < 0:
-        raise ValueError(f"{plain[1:3]!r:.80} came where counts belong")
-    ack = made_ack((received, handled, size, NONE_DROPPED if dropped == {} else _losses(dropped)))
-    due = tuple([_unpacked_message(message, now, lease) for message in messages])
+def _other_version(version: object) -> ValueError:
+    return ValueError(f"wire version {version} came, but version {VERSION} is spoken here")
+
+
+def _malformed(data: bytes, error: Exception) -> ValueError:
+    """Return what is wrong with a frame: of another version nothing else is to be said."""
+    try:
+        match msgspec.msgpack.decode(data):
+            case [int(version), *_] if version != VERSION:
+                return _other_version(version)
+    except (msgspec.MsgspecError, RecursionError):
+        pass
+    return ValueError(f"a frame of {len(data)} bytes is malformed: {error}")
+
+
+def _unpacked(load: Load, now: float, lease: Lease | None) -> tuple[Pair, Packet]:
+    ends, first, (received, handled, size, dropped), slips, riders = load
+    pair = _PAIRS.get(ends) or remember(_PAIRS, Pair(*ends))
+    ack = made_ack((received, handled, size, dropped or NONE_DROPPED))
+    due = tuple(
+        [
+            Message(kind, number, method, Body(data, (), layout == PLAIN), None, chain, cut)
+            for kind, number, method, chain, cut, layout, data in slips
+        ]
+    )
+    for index, left, sizes in riders:
+        if index >= len(due):
+            raise ValueError(f"message {index} of a packet of {len(due)} is spoken of")
+        due[index].deadline = None if left is None else _deadline(left, now)
+        due[index].body.parts = tuple([_part(size, lease) for size in sizes])
     return pair, made_packet((first, due, ack, 0, False))
 
 
-def _origin(run: Any, process: Any, incarnation: Any) -> Origin:
-    return remember(_ORIGINS, Origin(text(run), text(process), whole(incarnation)))
-
-
-def _pair(source: Any, target: Any, here: Any, there: Any) -> Pair:
-    return remember(_PAIRS, Pair(text(source), text(target), whole(here), whole(there)))
-
-
 def remember(known: dict[Any, T], value: T) -> T:
-    """Keep what was found to be in order, so that it need not be looked at again; return it."""
+    """Keep what came, so that the next like it need not be made; return it."""
     if len(known) >= KNOWN:
         known.clear()
     known[value] = value
     return value
 
 
-def _losses(dropped: Any) -> Mapping[str, int]:
-    return {text(why): whole(count) for why, count in dropped.items()}
+def _part(size: tuple[int, ...], lease: Lease | None) -> Part:
+    match size:
+        case [nbytes]:
+            return Part(nbytes)
+        case [segment, slot, start, nbytes] if lease is not None:
+            return Part(nbytes, memory=lease(segment, slot, start, nbytes))
+        case [_, _, _, _]:
+            raise ValueError("a part lies in shared memory, but this connection shares none")
+    raise ValueError(f"{size} is neither the size of a part nor where it lies")
 
 
-def _unpacked_message(plain: tuple[Any, ...], now: float, lease: Lease | None) -> Message:
-    if len(plain) != SHORT:
-        return _unpacked_long(plain, now, lease)
-    kind, number, method, chain, cut, codec, data = plain
-    if data.__class__ is not bytes:
-        raise ValueError("a message came without its structure")
-    if not (
-        number.__class__ is cut.__class__ is int
-        and number >= 0 <= cut
-        and method.__class__ is str
-        and chain.__class__ is tuple
-        and kind in KINDS
-        and codec in CODECS
-    ):
-        raise _amiss(plain)
-    body = Body(data, (), codec == PLAIN)
-    return Message(KINDS[kind], number, method, body, None, _links(chain) if chain else (), cut)
-
-
-def _unpacked_long(plain: tuple[Any, ...], now: float, lease: Lease | None) -> Message:
-    """Return a message that has parts or a deadline, or is long."""
-    kind, number, method, chain, cut, codec, data, left, sizes = plain
-    parts = tuple([_part(size, lease) for size in sizes])
-    if data is None and parts:  # it is the last of them
-        data = b""
-    message = _unpacked_message((kind, number, method, chain, cut, codec, data), now, lease)
-    message.body = Body(data, parts, message.body.plain)
-    message.deadline = None if left is None else _deadline(left, now)
-    return message
-
-
-def _amiss(plain: tuple[Any, ...]) -> ValueError:
-    """Return what is wrong with a message."""
-    kind, number, method, _chain, cut, codec, _data = plain
-    if codec not in CODECS:
-        return ValueError(f"a message is encoded by codec {codec}, which is not known here")
-    if kind not in KINDS:
-        return ValueError(f"{kind!r:.40} came where a kind of message belongs")
-    try:
-        text(method), whole(number), whole(cut)
-    except ValueError as error:
-        return error
-    return ValueError(f"a message is malformed: {plain!r:.80}")
-
-
-def _links(chain: Any) -> tuple[tuple[str, int], ...]:
-    return tuple([(text(actor), whole(call)) for actor, call in chain])
-
-
-def _part(size: Any, lease: Lease | None) -> Part:
-    if type(size) is not tuple:
-        return Part(whole(size))
-    if lease is None:
-        raise ValueError("a part lies in shared memory, but this connection shares none")
-    number, slot, start, nbytes = map(whole, size)
-    return Part(nbytes, memory=lease(number, slot, start, nbytes))
-
-
-def _deadline(left: Any, now: float) -> float:
-    deadline = now + float(left)
+def _deadline(left: float, now: float) -> float:
+    deadline = now + left
     if not math.isfinite(deadline):
         raise ValueError(f"{left} seconds are left for a message, but a finite time is wanted")
     return deadline
@@ -252,7 +235,7 @@ def unpack_chunk(header: bytes) -> Chunk:
     try:
         version, run, source, target, *numbers = msgpack.unpackb(header)
         if version != VERSION:
-            raise ValueError(f"wire version {version} came, but version {VERSION} is spoken here")
+            raise _other_version(version)
         from_, to, number, part, offset, total = map(whole, numbers)
     except (TypeError, msgpack.UnpackException) as error:
         raise ValueError(f"a chunk's header is malformed: {error!r}") from error

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from tether.actors.context import Link as ChainLink
@@ -45,32 +47,32 @@ class Part:
     address: int = 0
 
 
-class Body:
+class Body(msgspec.Struct, eq=False):
     """Encoded arguments or an encoded answer: msgpack, and the parts it speaks of by number.
 
     `saving` is what compressing its tensors has saved and cost, None where none is compressed. A
     `plain` one holds nothing but what msgpack itself knows.
     """
 
-    __slots__ = ("data", "parts", "plain", "saving", "size")
+    data: bytes
+    parts: tuple[Part, ...] = ()
+    plain: bool = False
+    saving: Saving | None = None
 
-    def __init__(self, data: bytes, parts: tuple[Part, ...] = (), plain: bool = False) -> None:
-        self.data = data
-        self.parts = parts
-        self.plain = plain
-        self.saving: Saving | None = None
-        self.size = OVERHEAD + len(data)
-        if parts:
-            self.size += sum([part.nbytes for part in parts])
+    @property
+    def size(self) -> int:
+        """Bytes it counts for where messages are bounded."""
+        size = OVERHEAD + len(self.data)
+        return size + sum([part.nbytes for part in self.parts]) if self.parts else size
 
 
-@dataclass(slots=True, eq=False)
-class Message:
+class Message(msgspec.Struct, eq=False):
     """One call or answer on its way from one actor to another.
 
     `number` names a call in its asker's process, and the answer bears the same; `deadline` is in
     seconds of the local clock; `chain` lists the calls on whose behalf this one is made; `cut` is
-    the last round of checkpoints its sender had taken.
+    the last round of checkpoints its sender had taken. `link` is the receiver's side of that over
+    which it came, once it is delivered.
     """
 
     kind: Kind
@@ -81,8 +83,7 @@ class Message:
     chain: tuple[ChainLink, ...] = ()
     cut: int = 0
     admitted: Callable[[], None] | None = None
-    link: Link = field(init=False, repr=False)
-    """Over which link it came, once it is delivered: the receiver's side of it."""
+    link: Link = None  # type: ignore[assignment]  # nobody looks before it is delivered
 
     @property
     def source(self) -> str:

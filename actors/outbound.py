@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tether.actors.journal import WORDS, Row, Word
 from tether.actors.ledger import Ledger
-from tether.actors.message import LAST_CALL, Message
+from tether.actors.message import LAST_CALL, OVERHEAD, Message
 from tether.actors.packet import NONE_DROPPED, Ack, Window
 
 PACKET_BYTES = 1 << 20
@@ -97,7 +97,8 @@ class Outbound:
 
     def offer(self, message: Message) -> bool:
         """Take a call if the window has room for it now; tell whether it had."""
-        size, window = message.body.size, self.window
+        body, window = message.body, self.window
+        size = body.size if body.parts else OVERHEAD + len(body.data)
         calls = self._calls - self._settled
         if self._waiting or (
             calls and (calls >= window.messages or self._held_bytes + size > window.bytes)
