@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from tether.actors.cell import Cell
 
@@ -12,23 +14,19 @@ Link = tuple[str, int]
 """One link of a chain of callers: the actor, and which of its turns it is that calls."""
 
 
-class Acting:
-    """An actor at work: in its `run()`, or in its turn with that number, on behalf of a `chain`.
+class Acting(msgspec.Struct, eq=False):
+    """An actor at work: in its `run()`, or in its `turn` of that number on behalf of others.
 
-    In its `life`, which is its `run()`, what it reports are its steps.
+    `behind` is the chain of these. In its `life`, which is its `run()`, what it reports are its
+    steps. `buffers` are the addresses that `buffer()` gave out here: an answer that lies there
+    needs no snapshot.
     """
 
-    __slots__ = ("_chain", "_turn", "buffers", "cell", "life")
-
-    def __init__(
-        self, cell: Cell, chain: tuple[Link, ...] = (), turn: int = 0, life: bool = False
-    ) -> None:
-        self.cell = cell
-        self._chain = chain
-        self._turn = turn
-        self.life = life
-        self.buffers: set[int] | None = None
-        """Addresses `buffer()` gave out here: an answer that lies there needs no snapshot."""
+    cell: Cell
+    behind: tuple[Link, ...] = ()
+    turn: int = 0
+    life: bool = False
+    buffers: set[int] | None = None
 
     @property
     def chain(self) -> tuple[Link, ...]:
@@ -36,10 +34,10 @@ class Acting:
 
         Made when it is first asked for: most handlers call nobody.
         """
-        if self._turn:
-            self._chain = (*self._chain, (self.cell.name, self._turn))
-            self._turn = 0
-        return self._chain
+        if self.turn:
+            self.behind = (*self.behind, (self.cell.name, self.turn))
+            self.turn = 0
+        return self.behind
 
     def gave(self, address: int) -> None:
         """Note memory that was given out here."""

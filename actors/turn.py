@@ -11,7 +11,7 @@ from tether.actors import debug
 from tether.actors.codec import plain_arguments
 from tether.actors.context import Acting, acting, deadline
 from tether.actors.handlers import Batch, Handler
-from tether.actors.message import Body, Kind, Message
+from tether.actors.message import OVERHEAD, Body, Kind, Message
 
 if TYPE_CHECKING:
     from tether.actors.cell import Cell
@@ -84,7 +84,8 @@ class Turn:
             desk.answer(self.cell, message, value, here)
         if desk.witness is not None:
             desk.witness.settled(link, message, None)
-        link.inward.handled(message.body.size)
+        body = message.body
+        link.inward.handled(body.size if body.parts else OVERHEAD + len(body.data))
         desk.acknowledge(link)
 
     async def _watched(self, args: list[Any], kwargs: dict[str, Any], body: Body) -> Any:
