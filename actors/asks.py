@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from tether.actors import debug
 from tether.actors.handlers import Handler
@@ -14,9 +15,11 @@ from tether.actors.memory import Pool
 from tether.actors.message import Body, Message
 
 
-@dataclass(slots=True, eq=False)
-class Ask:
-    """One call under way: who asked whom for what, and who waits for it."""
+class Ask(msgspec.Struct, eq=False):
+    """One call under way: who asked whom for what, and who waits for it.
+
+    `why` it was taken back is said once nobody waits for it any more.
+    """
 
     message: Message
     link: Link
@@ -27,7 +30,6 @@ class Ask:
     timer: asyncio.TimerHandle | None = None
     checksums: list[int] | None = None
     why: str = ""
-    """Why it was taken back, once nobody waits for it any more."""
 
     @property
     def number(self) -> int:
@@ -58,8 +60,9 @@ class Asks:
 
     def open(self, ask: Ask) -> None:
         """Enter an ask, and lend what its body holds of transport memory."""
-        self._open[ask.number] = ask
-        for part in ask.body.parts:
+        message = ask.message
+        self._open[message.number] = ask
+        for part in message.body.parts:
             if part.address:
                 self._pool.lend(part.address)
         if debug.ON:
@@ -72,7 +75,7 @@ class Asks:
             return None
         if ask.timer is not None:
             ask.timer.cancel()
-        for part in ask.body.parts:
+        for part in ask.message.body.parts:
             if part.address:
                 self._pool.end_lend(part.address)
         return ask

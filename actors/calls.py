@@ -210,6 +210,8 @@ class Calls:
             self._asks.close(number)
 
     def _decoded(self, ask: Ask, body: Body) -> Any:
+        if body.plain:
+            return codec.decode(body)
         records = answer_records(ask.handler)
         return codec.decode(
             body,

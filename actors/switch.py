@@ -128,7 +128,9 @@ class Switch:
     def send(self, link: Link, message: Message) -> None:
         """Queue a message; it leaves at the end of this turn if the window has room."""
         link.out.add(message)
-        self._mark(link)
+        self._dirty[link] = None
+        if not self._scheduled:
+            self._schedule()
 
     def offer(self, link: Link, message: Message) -> bool:
         """Queue a call if there is room for it now; tell whether there was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from tether.actors.journal import DROPS
@@ -58,8 +59,10 @@ def packed_word(word: Word) -> list[Any]:
     return [PROBE, *fields, [list(wait) for wait in path]]
 
 
-def unpacked_word(plain: list[Any]) -> Word:
+def unpacked_word(plain: Any) -> Word:
     """Return the word of plain data; raises ValueError when it is none."""
+    if not isinstance(plain, Sequence):
+        raise ValueError(f"{plain!r:.40} came where a word belongs")
     kind, source, target, *fields = plain
     if kind == CANCEL:
         *numbers, why = fields
