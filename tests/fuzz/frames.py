@@ -30,21 +30,15 @@ SHARES = {
     "sealed": 1, "packet": 4, "control": 1, "bulk": 1,
 }  # fmt: skip
 """Of a hundred inputs, how many each target gets: few of those that go through sockets."""
-LONGEST = 8192
+LONG = 20_000
+"""Inputs for each target that may be as long as any: much of one kind, or inside one another."""
+LONGEST = 1024
+"""Bytes of an input that libFuzzer makes: it tries several times as many as of long ones."""
 SECONDS = 20
 """After which an input that has no end is taken for one that hangs."""
 COLUMNS = (
-    "target",
-    "executions",
-    "values",
-    "refused",
-    "edges",
-    "lines",
-    "MB",
-    "ms",
-    "s",
-    "outcome",
-)
+    "target", "executions", "values", "refused", "edges", "lines", "MB", "ms", "s", "outcome",
+)  # fmt: skip
 ROW = "{:>10} {:>10} {:>9} {:>9} {:>6} {:>9} {:>6} {:>6} {:>6}  {}"
 
 
@@ -66,11 +60,12 @@ def hunted(name: str, runs: int, folder: Path) -> Found:
     for number, seed in enumerate(TARGETS[name].seeds()):
         (corpus / f"seed-{number}").write_bytes(seed)
     options = [
-        f"-runs={runs}", f"-max_len={LONGEST}", "-len_control=0", "-mutate_depth=2",
+        f"-runs={runs}", f"-max_len={LONGEST}", "-mutate_depth=1",
         f"-timeout={SECONDS}",
         "-rss_limit_mb=4096", "-print_final_stats=1", f"-artifact_prefix={folder}/{name}-",
     ]  # fmt: skip
-    command = [sys.executable, "-m", "tests.fuzz.hunt", name, str(counts(folder, name)), *options]
+    where = str(counts(folder, name))
+    command = [sys.executable, "-m", "tests.fuzz.hunt", name, where, str(LONG), *options]
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
         done = subprocess.run(
@@ -85,7 +80,7 @@ def hunted(name: str, runs: int, folder: Path) -> Found:
         )
     said = done.stdout
     return Found(
-        last(r"number_of_executed_units: +(\d+)", said) or last(r"^#(\d+)", said),
+        LONG + (last(r"number_of_executed_units: +(\d+)", said) or last(r"^#(\d+)", said)),
         last(r"cov: (\d+)", said),
         time.monotonic() - begin,
         done.returncode != 0,

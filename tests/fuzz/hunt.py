@@ -1,6 +1,8 @@
 """One target, whose inputs libFuzzer changes for as long as that reaches anything new.
 
-python -m tests.fuzz.hunt TARGET COUNTS [libFuzzer's options] CORPUS
+python -m tests.fuzz.hunt TARGET COUNTS MANY [libFuzzer's options] CORPUS
+
+Before that MANY inputs are made that may be longer than libFuzzer's.
 """
 
 from __future__ import annotations
@@ -20,11 +22,11 @@ with atheris.instrument_imports(include=["tether.actors", "tether.runners"]):
 from tests.fuzz.contract import MEBIBYTE, Breach, Meter
 from tests.fuzz.mutation import mutated
 
-EVERY = 16
+EVERY = 32
 """Of so many inputs the memory of one is measured; all others have a process's limit alone."""
 ROOM = 512 * MEBIBYTE
 """What the process may take beside what it has at the start: beyond it there is no memory."""
-STRUCTURED = 0.7
+STRUCTURED = 0.5
 """How often an input is changed by what it says, and not by libFuzzer's own ways."""
 
 
@@ -36,6 +38,11 @@ class Hunt:
         self._counts = counts
         self._seeds = tuple(TARGETS[name].seeds())
         self._random = Random(name)
+
+    def begin(self, many: int) -> None:
+        """Try inputs that are longer than those of libFuzzer."""
+        for _ in range(many):
+            self.tries(mutated(self._random.choice(self._seeds), self._random, self._seeds))
 
     def tries(self, data: bytes) -> None:
         """Try an input."""
@@ -70,11 +77,12 @@ def limit_memory() -> None:
 
 def main() -> None:
     """Hunt until libFuzzer has had enough."""
-    name, counts, *options = sys.argv[1:]
+    name, counts, many, *options = sys.argv[1:]
     logging.getLogger("tether").disabled = True
     hunt = Hunt(name, Path(counts))
-    hunt.tries(hunt._seeds[0])  # what is made once
+    hunt.begin(1)  # what is made once
     limit_memory()
+    hunt.begin(int(many))
     atheris.Setup([sys.argv[0], *options], hunt.tries, custom_mutator=hunt.changed)
     atheris.Fuzz()
 

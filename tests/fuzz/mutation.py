@@ -47,7 +47,7 @@ HEADERS = [
 
 def mutated(data: bytes, random: Random, others: tuple[bytes, ...] = ()) -> bytes:
     """Return an input like this one, with one change or a few."""
-    for _ in range(random.choice((1, 1, 1, 2, 4))):
+    for _ in range(random.choice((1, 1, 1, 1, 1, 1, 2, 4))):
         change = random.choice(CHANGES)
         data = change(data, random, random.choice(others) if others else data)[:MOST]
     return data
