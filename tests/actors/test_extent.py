@@ -30,12 +30,12 @@ def test_lists_that_are_only_announced_take_no_memory(head: bytes) -> None:
     with pytest.raises(ValueError, match=f"{len(data)} bytes do not hold what they announce"):
         check_extent(data)
 
-    assert tracemalloc.get_traced_memory()[1] < 4 * len(data)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
 
 
 def test_what_is_small_may_announce_what_it_likes_and_takes_less_than_a_megabyte() -> None:
-    data = (SMALL // 5) * (b"\xdd" + SMALL.to_bytes(4, "big"))
+    data = (SMALL // 5) * (b"\xdd" + (SMALL - 5).to_bytes(4, "big"))
     tracemalloc.start()
 
     check_extent(data)
