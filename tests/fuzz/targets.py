@@ -22,7 +22,7 @@ from tether.actors.region import Region
 from tether.runners import exchange
 from tether.runners.line import Line
 
-EXPANDS = 1000
+EXPANDS = 667
 """Bytes of a tensor for each byte of a payload that stands for it, at most."""
 MEMORY = np.zeros(64 * MEBIBYTE, np.uint8)
 """What is given to who takes memory: nobody here keeps it."""
