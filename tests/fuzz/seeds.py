@@ -22,8 +22,8 @@ from tether.runners.exchange import MAGIC
 
 ORIGIN, PAIR = Origin("r", "p", 1), Pair("worker/3", "center/0", 2, 1)
 KEY = bytes(range(32))
-PARTS = tuple(Part(size, memory=np.zeros(size, np.uint8)) for size in (8192, 4096))
-"""What comes beside a body."""
+PARTS = tuple(Part(size, memory=np.zeros(size, np.uint8)) for size in (1024, 512))
+"""What comes beside a body: little, for a payload may stand for much more."""
 SEGMENT = (5, 0, 4096, 2)
 """Of memory that is lent: its number, its place, and the size and number of its slots."""
 
@@ -91,13 +91,13 @@ def bodies() -> list[bytes]:
     ]  # fmt: skip
     made = [codec.encode(value).data for value in values]
     beside = [
-        _extension(codec.TENSOR, ["float32", [2, 1024], 0]),
-        _extension(codec.ARRAY, ["<f8", [512], 1]),
+        _extension(codec.TENSOR, ["float32", [2, 128], 0]),
+        _extension(codec.ARRAY, ["<f8", [64], 1]),
     ]
     compressed = [
         _extension(codec.COMPRESSED, [dtype, [count], content, number])
         for number, dtype, count, content in (
-            (1, "float32", 2048, 1), (2, "float16", 64, bytes(128)),
+            (1, "float32", 256, 1), (2, "float16", 64, bytes(128)),
             (3, "float32", 1024, bytes(1028)),
             (4, "float32", 100, bytes(80)), (4, "float64", 100, bytes(96)),
         )
