@@ -13,12 +13,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Compiled once here, or else anew by every process where Python may not write what it compiles.
 INSTALL := .venv/bin/uv pip install --quiet --compile-bytecode --python $(PYTHON) --constraint constraints.txt
 
-.PHONY: help demo faults simulate mutants test soak replicate gpu check
+.PHONY: help demo faults simulate mutants fuzz test soak replicate gpu check
 help:
 	@echo "make demo             train EASGD with four workers, compare it with plain SGD"
 	@echo "make faults           the same while processes are killed, join and leave, and resume"
 	@echo "make simulate         the demo's wiring in virtual time, under every kind of fault"
 	@echo "make mutants          planted bugs, and the share of simulated seeds that catch each"
+	@echo "make fuzz             ten million inputs for all that decodes what a peer has said"
 	@echo "make test             all tests but the soak tests"
 	@echo "make soak             the tests that take minutes to hours"
 	@echo "make replicate NAME   the measurements behind examples/NAME/README.md"
@@ -43,6 +44,11 @@ simulate: .venv/ready
 
 mutants: .venv/ready
 	$(PYTHON) tests/simulation/mutants.py
+
+RUNS ?= 10000000
+fuzz: .venv/ready
+	$(INSTALL) --editable ".[fuzz]"
+	$(PYTHON) -m tests.fuzz.frames --runs $(RUNS)
 
 test: .venv/ready
 	$(PYTHON) -m pytest -q -m "not soak" --numprocesses $(JOBS) --dist worksteal

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgpack
 
+from tether.actors.extent import check_extent
 from tether.actors.frames import CHUNK, VERSION
 from tether.actors.refusals import Refusals
 from tether.actors.sealing import KEY_BITS, Openers, Refused, envelope
@@ -96,6 +97,7 @@ class Agreement:
 def unpacked(word: bytes) -> tuple[int, Any]:
     """Return kind and value of a word about keys; raises ValueError when it is none."""
     try:
+        check_extent(word)
         version, kind, value = msgpack.unpackb(word)
     except (TypeError, ValueError, msgpack.UnpackException) as error:
         # Not what the error holds: that may be a key.

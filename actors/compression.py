@@ -24,7 +24,8 @@ A payload is those of the pieces one after the other, so that this is part of th
 CHUNK = 1024
 """Values that share a scale: part of what `int8` means on the wire."""
 LEAST = 1e-3
-"""The least share of `topk`: a payload makes a receiver allocate 500 times its bytes at most."""
+"""The least share of `topk`: a payload makes a receiver allocate 500 times its bytes at most, 667
+times where it is of float64."""
 MOST = 0.5
 """The largest share: more, with their places, are no smaller than all of float32."""
 STRIDE = 61

@@ -10,6 +10,7 @@ from typing import Any
 import msgpack
 
 from tether.actors import tensors
+from tether.actors.extent import check_extent
 from tether.actors.loans import BOARD
 from tether.actors.region import Region
 from tether.actors.returns import Returns
@@ -80,12 +81,14 @@ class Leases:
 
         Raises ValueError when it makes no sense, OSError when it cannot be mapped.
         """
+        check_extent(data)
         try:
             board, plans, gone = msgpack.unpackb(data)
             known = [Plan(*map(whole, plan)) for plan in plans]
+            over = list(map(whole, gone))
         except (TypeError, msgpack.UnpackException) as error:
             raise ValueError(f"news of shared memory are malformed: {error!r}") from error
-        for number in gone:
+        for number in over:
             self._segments.pop(number, None)
         if board:
             self._board = Board(self._next(BOARD))

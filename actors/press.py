@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -138,7 +137,7 @@ def rebuilt(
     if codec is None:
         raise ValueError(f"a tensor came compressed by codec {number}, which is not known here")
     payload = tensors.rebuilt_tensor("uint8", [part.nbytes], part, "cpu")
-    return decompress(codec, payload, math.prod(shape), dtype, take).view(shape).to(device)
+    return decompress(codec, payload, tensors.count_of(shape), dtype, take).view(shape).to(device)
 
 
 def book(row: Row, saving: Saving) -> None:

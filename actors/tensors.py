@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -33,6 +34,8 @@ NUMPY_DTYPES = DTYPES & {
 
 Without bool: a copy by torch makes every byte of it 0 or 1, one by numpy does not.
 """
+MOST_DIMENSIONS = 64
+"""What torch and numpy have at most."""
 ARRAY_KINDS = "biufc"
 WORTH_REUSE = 64 << 10
 """Bytes from which a copy is put in reused memory: malloc maps fresh pages for larger ones."""
@@ -199,13 +202,22 @@ def rebuilt_array(dtype: str, shape: list[int], part: Part) -> Any:
 
 
 def _check_size(shape: list[int], itemsize: int, nbytes: int) -> None:
-    count = itemsize
-    for size in shape:
-        count *= size
+    count = itemsize * count_of(shape)
     if count != nbytes or any(size < 0 for size in shape):
         raise ValueError(
             f"shape {shape} of {itemsize}-byte items needs {count} bytes, not {nbytes}"
         )
+
+
+def count_of(shape: list[int]) -> int:
+    """Return the product of a shape that came; raise ValueError if it is none.
+
+    Multiplied by a number, a text or a list would become as large as its sender likes.
+    """
+    numbers = isinstance(shape, list) and all(type(size) is int for size in shape)
+    if not numbers or len(shape) > MOST_DIMENSIONS:
+        raise ValueError(f"{shape!r:.80} came where the shape of a tensor belongs")
+    return math.prod(shape)
 
 
 def inline_memory(data: bytes) -> Any:

@@ -49,6 +49,8 @@ class Probe(NamedTuple):
 
 Word: TypeAlias = Cancel | Probe
 CANCEL, PROBE = 0, 1
+LONGEST = 1024
+"""Characters of a name: those that came are kept, so that they need not be looked at again."""
 
 
 def packed_word(word: Word) -> list[Any]:
@@ -83,6 +85,8 @@ def text(value: Any) -> str:
     """Return a name that came; raises ValueError when it is none."""
     if not isinstance(value, str):
         raise ValueError(f"{value!r:.40} came where a name belongs")
+    if len(value) > LONGEST:
+        raise ValueError(f"a name of {len(value)} characters came, of which none has that many")
     return value
 
 

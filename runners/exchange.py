@@ -10,6 +10,7 @@ import msgpack
 import zmq
 
 from tether.actors.clock import Clock
+from tether.actors.extent import check_extent
 from tether.actors.frames import Lease
 from tether.actors.transport import Transport
 from tether.runners.line import Line, is_body
@@ -125,6 +126,7 @@ class Trunk:
 def unpacked(data: bytes) -> Packet:
     """Return the packet in a frame; ValueError when there is none."""
     try:
+        check_extent(data)
         magic, host, session, to, word, body = msgpack.unpackb(data, strict_map_key=False)
     except Exception as error:
         raise ValueError(f"it is no message of ours: {type(error).__name__}") from None

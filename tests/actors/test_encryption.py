@@ -242,7 +242,7 @@ async def refused(left: ZeroMQ, right: ZeroMQ) -> tuple[Noting, Noting]:
          ("encryption differs", "it does not encrypt as is done here")),
     ],
 )  # fmt: skip
-async def test_who_has_not_the_right_key_is_refused_and_both_sides_tell(
+async def test_who_has_not_the_right_key_is_refused_and_both_sides_tell_within_a_second(
     ours: str,
     theirs: str,
     here: tuple[str, str],
@@ -262,7 +262,8 @@ async def test_who_has_not_the_right_key_is_refused_and_both_sides_tell(
     )
 
     _, heard = await refused(left, right)
-    await until(lambda: left.refusals.count[here[0]] and right.refusals.count[there[0]])
+    async with asyncio.timeout(1):
+        await until(lambda: left.refusals.count[here[0]] and right.refusals.count[there[0]])
 
     assert here[1] in caplog.text
     assert there[1] in caplog.text

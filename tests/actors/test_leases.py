@@ -145,6 +145,8 @@ def test_more_descriptors_than_any_news_can_speak_of_are_refused() -> None:
         (7, "news of shared memory are malformed: TypeError"),
         ([True, []], "not enough values to unpack"),
         ([False, [[1, 2]], []], "news of shared memory are malformed"),
+        ([False, [], 5], "news of shared memory are malformed: TypeError"),
+        ([False, [], [[5]]], r"\[5\] came where a count belongs"),
         ([False, [[1, -2, 4096, 1]], []], "-2 came where a count belongs"),
         ([False, [[1, SEGMENTS, 4096, 1]], []], "which has no place on a board"),
         ([False, [[1, 0, 4096, SLOTS + 1]], []], "which has no place on a board"),
@@ -155,6 +157,11 @@ def test_more_descriptors_than_any_news_can_speak_of_are_refused() -> None:
 def test_news_that_make_no_sense_are_refused(news: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         Leases().news(msgpack.packb(news))
+
+
+def test_news_that_announce_more_than_they_hold_are_refused() -> None:
+    with pytest.raises(ValueError, match="5000 bytes do not hold what they announce"):
+        Leases().news(b"\xdd\0\0\x13\x88" * 1000)
 
 
 def told() -> Leases:

@@ -182,3 +182,12 @@ def test_a_small_payload_makes_nobody_allocate_much() -> None:
 
 def test_savings_add_up() -> None:
     assert Saving(8, 4, 0.5) + Saving(2, 1, 0.25) == Saving(10, 5, 0.75)
+
+
+@pytest.mark.parametrize(("dtype", "nbytes"), [("float32", 8), ("float64", 12)])
+def test_a_payload_of_one_value_stands_for_a_thousand_at_most(dtype: str, nbytes: int) -> None:
+    payload = torch.zeros(nbytes, dtype=torch.uint8)
+
+    assert decompress(CODECS["topk"], payload, 1000, dtype).numel() == 1000
+    with pytest.raises(ValueError, match=f"{nbytes} bytes of topk came for a tensor of 1001"):
+        decompress(CODECS["topk"], payload, 1001, dtype)

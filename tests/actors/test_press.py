@@ -227,13 +227,15 @@ def test_a_codec_nobody_knows_is_refused() -> None:
         rebuilt(99, "float32", [4], Part(1), "cpu", None)
 
 
-@pytest.mark.parametrize("shape", [[-64, -64], [4097], [64, 65], ["x"], [2**40]])
+@pytest.mark.parametrize("shape", [[-64, -64], [4097], [64, 65], ["x", 2**40], [2**40]])
 def test_a_shape_that_lies_is_refused(shape: list[Any]) -> None:
     body = encoded(presses(BF16), normal(1))
     lie = codec._PLAIN.pack(["float32", shape, b"\0" * 2 * SIZE, 1])
     body.data = codec._PLAIN.pack(codec._ext((codec.COMPRESSED, lie)))
 
-    with pytest.raises(ValueError, match=r"came for a tensor of|is malformed"):
+    with pytest.raises(
+        ValueError, match=r"came for a tensor of|is malformed|came where the shape of"
+    ):
         back(body)
 
 

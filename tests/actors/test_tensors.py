@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -195,3 +197,20 @@ def test_a_maker_makes_tensors_alike_of_their_bytes(dtype: str, shape: tuple[int
 @pytest.mark.parametrize("like", [torch.ones(2, dtype=torch.bfloat16), torch.ones(2, 0)], ids=str)
 def test_there_is_no_maker_of_what_numpy_does_not_know_or_is_empty(like: torch.Tensor) -> None:
     assert tensors.maker(like) is None
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [["a", 2**40], [[0], 2**40], [1.5], [True], "abc", 7, [2] * 65],
+    ids=lambda x: str(x)[:9],
+)
+def test_what_is_no_shape_is_refused_before_it_is_multiplied(shape: Any) -> None:
+    part = Part(4, memory=np.zeros(4, np.uint8))
+    tracemalloc.start()
+
+    for rebuilt in (partial(tensors.rebuilt_tensor, device="cpu"), tensors.rebuilt_array):
+        with pytest.raises(ValueError, match="came where the shape of a tensor belongs"):
+            rebuilt("float32", shape, part)
+
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()

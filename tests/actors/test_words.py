@@ -43,6 +43,7 @@ def packed(word: Cancel | Probe, *changes: tuple[int, Any]) -> list[Any]:
     [
         (packed(CANCEL, (0, 7)), "a word of kind 7 came, which is not one of this wire version"),
         (packed(CANCEL, (1, 4)), "4 came where a name belongs"),
+        (packed(CANCEL, (1, "a" * 1025)), "a name of 1025 characters came"),
         (packed(CANCEL, (3, -1)), "-1 came where a count belongs"),
         (packed(CANCEL, (5, True)), "True came where a count belongs"),
         (packed(CANCEL, (6, "tired")), "'tired' came where a reason to drop a call belongs"),

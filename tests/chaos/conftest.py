@@ -30,7 +30,7 @@ def up(keys: Path) -> Iterator[Start]:
 
     def start(wiring: str, *arguments: str, **given: Any) -> Agent:
         if "[hosts]" in wiring:
-            given["keys"] = keys
+            given.setdefault("keys", keys)
         agents.append(Agent(wiring, *arguments, **given))
         return agents[-1]
 

@@ -5,18 +5,36 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tether.actors import Ref
+from tether.actors import Group, Ref
 from tether.actors.context import acting
 from tether.actors.errors import ActorGone
 from tether.actors.segments import Piece
 
 NUMBERS = 1_000_000
 """Of a vector: 4 MB."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a process holds: its segments, its free slots that are read, and what is beside them.
+
+    How many segments there are at most is a matter of moments; they are used again. `shared` and
+    `private` are bytes of memory; `files` and `shared` do without those of its own segments.
+    """
+
+    segments: int
+    read: int
+    files: int
+    threads: int
+    shared: int
+    private: int
 
 
 def vector(value: int) -> Any:
@@ -28,15 +46,24 @@ def torn(x: Any) -> bool:
     return bool((x != x[0]).any())
 
 
-def files() -> int:
-    """Return how many files this process has open."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def shared() -> int:
-    """Return how many bytes of shared memory are resident here."""
+def holding(pieces: Sequence[Piece] = (), read: int = 0) -> Holding:
+    """Return what this process holds, which has these pieces."""
     status = Path("/proc/self/status").read_text()
-    return int(status.partition("RssShmem:")[2].split()[0]) * 1024
+    count = {name: int(rest.split()[0]) for name, rest in _numbers(status)}
+    shared = 1024 * count["RssShmem"]
+    return Holding(
+        segments=len(pieces),
+        read=read,
+        files=len(list(Path("/proc/self/fd").iterdir())) - 2 * len(pieces),
+        threads=count["Threads"],
+        shared=shared - sum(piece.size for piece in pieces),
+        private=1024 * count["VmRSS"] - shared,
+    )
+
+
+def _numbers(status: str) -> list[tuple[str, str]]:
+    lines = [line.partition(":") for line in status.splitlines()]
+    return [(name, rest) for name, _, rest in lines if name in {"RssShmem", "Threads", "VmRSS"}]
 
 
 class Holder:
@@ -53,20 +80,15 @@ class Holder:
         """Return how many exchanges there were, and how many vectors were not whole."""
         return self.exchanged, self.torn
 
-    async def holds(self) -> tuple[int, int, int, int]:
-        """Return its segments, free slots that are read, and files and bytes beside the segments.
-
-        How many segments there are at most is a matter of moments; they are used again.
-        """
+    async def holds(self) -> Holding:
+        """Return what its process holds."""
         gc.collect()
         here = acting.get()
         assert here is not None
         pool = here.cell.pool
         free = [piece for pieces in pool._free.values() for piece in pieces]
         pieces = [piece for piece in (*free, *pool._used.values()) if isinstance(piece, Piece)]
-        read = sum(not piece.unread() for piece in free)
-        held = sum(piece.size for piece in pieces)
-        return len(pieces), read, files() - 2 * len(pieces), shared() - held
+        return holding(pieces, sum(not piece.unread() for piece in free))
 
 
 class Center(Holder):
@@ -94,3 +116,31 @@ class Worker(Holder):
             await asyncio.sleep(0)
             self.torn += torn(answer)
             self.exchanged += 1
+
+
+class Sender(Holder):
+    """Exchanges with one of several centers when it is asked to, and rings a bell each time."""
+
+    def __init__(self, centers: Group[Center], bell: str) -> None:
+        super().__init__()
+        self.centers = centers
+        self.bell = os.open(bell, os.O_WRONLY | os.O_NONBLOCK)
+        self.seconds: list[float] = []
+
+    async def go(self, center: int, many: int) -> None:
+        """Make so many exchanges; those count too whose center died."""
+        now = asyncio.get_running_loop().time
+        for _ in range(many):
+            x, begin = vector(self.exchanged), now()
+            os.write(self.bell, b".")
+            try:
+                answer = await self.centers[center].exchange(x)
+            except ActorGone:
+                continue
+            self.seconds.append(now() - begin)
+            self.torn += torn(answer)
+            self.exchanged += 1
+
+    async def pace(self) -> float:
+        """Return how many seconds an exchange takes, that half of them do not exceed."""
+        return sorted(self.seconds)[len(self.seconds) // 2]

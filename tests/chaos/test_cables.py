@@ -26,7 +26,7 @@ alpha = 0.2
 
 [worker]
 actor = "tether.protocols.easgd:Worker"
-on = ["a", "b"]
+on = ["a", "b", "c"]
 center = "@center"
 tau = 2
 steps = 150
@@ -72,15 +72,18 @@ class Hosts:
             agent.until_nothing_is_left()
 
 
-def test_a_cut_that_heals_loses_and_doubles_nothing(up: Start, cables: Cables) -> None:
+@pytest.mark.parametrize("hosts", ["bbc", "a"], ids=["one after the other", "home"])
+def test_a_cut_that_heals_loses_and_doubles_nothing(up: Start, cables: Cables, hosts: str) -> None:
     run = Hosts(up, cables, "abc", CENTER + workers("a", "b", "c", steps=1500, more=SLOW))
     run.agents["b"].until_said("worker-1", "running")
 
-    for again in (1, 2):
-        cables.cut("b")
-        run.home.until_told("worker/1 is unreachable", again)
-        cables.heal("b")
-        run.home.until_told("worker/1 is no longer unreachable", again)
+    for number, host in enumerate(hosts):
+        cut = "abc".index(host) or 1  # with home's cable all others are cut off
+        again = hosts[:number].count(host) + 1
+        cables.cut(host)
+        run.home.until_told(f"worker/{cut} is unreachable", again)
+        cables.heal(host)
+        run.home.until_told(f"worker/{cut} is no longer unreachable", again)
 
     run.assert_ended(0)
     assert run.home.totals.restarts == ()
@@ -91,7 +94,7 @@ def test_a_cut_that_heals_loses_and_doubles_nothing(up: Start, cables: Cables) -
 
 
 def test_large_tensors_survive_a_cut_too(up: Start, cables: Cables) -> None:
-    run = Hosts(up, cables, "ab", QUADRATIC)
+    run = Hosts(up, cables, "abc", QUADRATIC)
     metrics = run.home.run / "metrics.jsonl"
     until(lambda: metrics.exists() and '"worker/1"' in metrics.read_text(), within=90)
 

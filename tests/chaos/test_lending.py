@@ -40,17 +40,17 @@ async def test_who_is_killed_in_an_exchange_leaves_nothing_with_the_other(victim
         center, worker = world.ref(Center, "center"), world.ref(Worker, "worker")
         dying, living = (center, worker) if victim == "center" else (worker, center)
         await more_exchanges(center)
-        _, _, files, shared = await living.holds()
+        before = await living.holds()
         for _ in range(KILLS):
             pid = await dying.pid()
             os.kill(pid, signal.SIGKILL)
             await eventually(dying.pid, partial(operator.ne, pid))
             await more_exchanges(center)
 
-        segments, read, files_after, shared_after = await living.holds()
+        after = await living.holds()
 
-        assert segments <= FEW
-        assert read <= 1, "more is read than the vector that is exchanged now"
-        assert files_after <= files + FEW
-        assert shared_after <= shared + FEW * SEGMENT
+        assert after.segments <= FEW
+        assert after.read <= 1, "more is read than the vector that is exchanged now"
+        assert after.files <= before.files + FEW
+        assert after.shared <= before.shared + FEW * SEGMENT
         assert [(await each.counts())[1] for each in (center, worker)] == [0, 0]
