@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tether.actors.codec import plain_body
 from tether.actors.context import acting, deadline
 from tether.actors.handlers import Handler
 from tether.actors.link import Link
 from tether.actors.message import Kind, Message
+from tether.actors.plain import plain_body
 
 if TYPE_CHECKING:
     from tether.actors.calls import Calls

@@ -8,22 +8,18 @@ from functools import partial
 from typing import Any
 
 import msgpack
-import msgspec
 
 from tether.actors import tensors
 from tether.actors.assembly import Take
+from tether.actors.extent import check_extent
 from tether.actors.message import Body, Part
+from tether.actors.plain import INLINE, malformed, plain_body, unpack_plain
 from tether.actors.press import Press, rebuilt
-
-INLINE = 64 << 10
-"""Bytes up to which a tensor rides inside the structure: below it a part costs more than a copy."""
 
 TUPLE, TENSOR, ARRAY, REF, GROUP, RECORD, INTEGER, COMPRESSED = range(1, 9)
 
 _PLAIN = msgpack.Packer(strict_types=True)
 """For what needs no extension: it runs nobody's code, so nothing can come in its way."""
-_plain = [msgpack.Packer(strict_types=True)]
-"""The one that packs whole values of this kind now."""
 _ext: Callable[[tuple[int, bytes]], msgpack.ExtType] = partial(tuple.__new__, msgpack.ExtType)
 """Makes an extension without the checks, which cost more than all else of a small tensor."""
 
@@ -31,6 +27,8 @@ DEPTH = 120
 """How many tuples, records and groups may stand in one another: for each the decoder calls itself,
 which takes some 40 kB of a stack that may be 8 MB."""
 
+CROWD = 1024
+"""Keys of a dict of which more than half may have the same hash."""
 FORMS = 1024
 """How many forms of small tensors are remembered each way."""
 _heads: dict[tuple[str, tuple[int, ...]], bytes] = {}
@@ -39,16 +37,6 @@ NO_MAKER: tuple[bytes, Callable[[bytes], Any] | None] = b"", None
 _makers = {0: NO_MAKER}
 """The head that came last in a content of so many bytes, and what makes the tensor of the rest."""
 
-
-def _no_extension(code: int, _data: memoryview) -> Any:
-    raise ValueError(f"extension {code} came in a plain body, which holds none")
-
-
-unpack_plain: Callable[[bytes], Any] = msgspec.msgpack.Decoder(ext_hook=_no_extension).decode
-"""Returns the value of a plain body's bytes."""
-
-LIBRARY = msgpack.UnpackException, msgspec.MsgspecError
-"""What the decoders raise by themselves."""
 
 Records = Mapping[str, type]
 """Dataclasses and NamedTuples a handler's signature names, by class name."""
@@ -111,20 +99,11 @@ def decode(
         raise malformed(body, error) from error
 
 
-def plain_arguments(body: Body) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments that a plain body holds; raises ValueError when it is malformed."""
-    try:
-        args, kwargs = unpack_plain(body.data)
-    except Exception as error:
-        raise malformed(body, error) from error
-    return args, kwargs
-
-
-def malformed(body: Body, error: Exception) -> ValueError:
-    """Return what is wrong with a body that could not be decoded."""
-    if isinstance(error, ValueError) and not isinstance(error, LIBRARY):
-        return error
-    return ValueError(f"a body of {len(body.data)} bytes is malformed: {error!r}")
+def _mapped(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return a dict, unless its keys were chosen to have one hash: they would take n² steps."""
+    if len(pairs) > CROWD and len({hash(key) for key, _ in pairs}) < len(pairs) // 2:
+        raise ValueError(f"a dict of {len(pairs)} keys came, most of which have the same hash")
+    return dict(pairs)
 
 
 class _Encoder:
@@ -196,17 +175,6 @@ class _Encoder:
             content = len(self.parts)
             self.parts.append(part)
         return msgpack.ExtType(code, _PLAIN.pack([dtype, shape, content, *way]))
-
-
-def plain_body(value: Any) -> Body | None:
-    """Return a value that msgpack knows by itself as it travels; None for any other."""
-    try:
-        packed: bytes = _plain[0].pack(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if len(packed) > INLINE:  # a packer keeps the memory of the largest it has packed
-        _plain[0] = msgpack.Packer(strict_types=True)
-    return Body(packed, (), True)
 
 
 def _packed(packer: msgpack.Packer, value: Any) -> bytes:
@@ -296,7 +264,10 @@ class _Decoder:
         self.depth = 0
 
     def unpack(self, data: bytes) -> Any:
-        return msgpack.unpackb(data, ext_hook=self.extended, strict_map_key=False)
+        check_extent(data)
+        return msgpack.unpackb(
+            data, ext_hook=self.extended, object_pairs_hook=_mapped, strict_map_key=False
+        )
 
     def inner(self, data: bytes) -> Any:
         """Return the content of an extension; too many in one another would overflow the stack."""

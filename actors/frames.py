@@ -11,9 +11,10 @@ import msgpack
 import msgspec
 
 from tether.actors import tensors
+from tether.actors.extent import check_extent
 from tether.actors.message import Body, Kind, Message, Part
 from tether.actors.packet import NONE_DROPPED, Packet, Pair, made_ack, made_packet
-from tether.actors.words import Word, packed_word, text, unpacked_word, whole
+from tether.actors.words import LONGEST, Word, packed_word, text, unpacked_word, whole
 
 VERSION = 4
 EXTENDED, PLAIN = 0, 1
@@ -38,16 +39,17 @@ Lease = Callable[[int, int, int, int], Any]
 """Returns the memory of such a place; raises ValueError if nothing is lent there."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Links = tuple[tuple[str, Count], ...]
-Slip = tuple[Kind, Count, str, Links, Count, Literal[0, 1], bytes]
+Name = Annotated[str, msgspec.Meta(max_length=LONGEST)]
+Links = tuple[tuple[Name, Count], ...]
+Slip = tuple[Kind, Count, Name, Links, Count, Literal[0, 1], bytes]
 """A message as it travels: kind, number, method, chain, cut, layout and structure."""
 Rider = tuple[Count, float | None, tuple[tuple[Count, ...], ...]]
 """What few messages have: which one of the packet, the seconds left, and of its parts either the
 place, four numbers, or only the size. Structure that is too long is the last of them."""
-Acked = tuple[Count, Count, Count, dict[str, Count]]
-Load = tuple[tuple[str, str, Count, Count], Count, Acked, tuple[Slip, ...], tuple[Rider, ...]]
+Acked = tuple[Count, Count, Count, dict[Name, Count]]
+Load = tuple[tuple[Name, Name, Count, Count], Count, Acked, tuple[Slip, ...], tuple[Rider, ...]]
 """A packet as it travels."""
-Layout = tuple[int, tuple[str, str, Count], int, tuple[Load, ...], tuple[Any, ...]]
+Layout = tuple[int, tuple[Name, Name, Count], int, tuple[Load, ...], tuple[Any, ...]]
 """A frame: the wire version, where it comes from, the epoch of its keys, its packets and words."""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -135,6 +137,7 @@ def unpack_frame(data: bytes, now: float, lease: Lease | None = None) -> Frame:
 
     `lease` gives the memory of parts that are spoken of by where they lie.
     """
+    check_extent(data)
     try:
         version, origin, _epoch, packets, words = _decode(data)
         if version != VERSION:
@@ -144,7 +147,7 @@ def unpack_frame(data: bytes, now: float, lease: Lease | None = None) -> Frame:
             [_unpacked(packet, now, lease) for packet in packets],
             [unpacked_word(word) for word in words] if words else [],
         )
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, TypeError) as error:
         raise _malformed(data, error) from error
 
 
@@ -232,6 +235,7 @@ def chunks(
 
 def unpack_chunk(header: bytes) -> Chunk:
     """Return what a chunk's header says; raises ValueError when it is malformed."""
+    check_extent(header)
     try:
         version, run, source, target, *numbers = msgpack.unpackb(header)
         if version != VERSION:

@@ -17,7 +17,6 @@ class Spin:
         self._seconds = seconds
         self._until = 0.0
         self._turning = False
-        self._loop = asyncio.get_running_loop()
 
     def __call__(self) -> None:
         """Note that something moved."""
@@ -25,12 +24,12 @@ class Spin:
             self._until = monotonic() + self._seconds
             if not self._turning:
                 self._turning = True
-                self._loop.call_soon(self._turn)
+                asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
         """Have the loop come round at once, for as long as it is to stay awake."""
         if monotonic() < self._until:
-            self._loop.call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self._turn)
         else:
             self._turning = False
 

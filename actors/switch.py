@@ -6,9 +6,7 @@ import asyncio
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from functools import partial
-from typing import Protocol
 
 from tether.actors import frames
 from tether.actors.carriage import carry
@@ -21,7 +19,7 @@ from tether.actors.link import Link
 from tether.actors.memory import Pool
 from tether.actors.message import Message
 from tether.actors.packet import Packet, Pair, Window
-from tether.actors.transport import Transport
+from tether.actors.transport import Inbox, Transport
 from tether.actors.watch import Watch
 from tether.actors.words import Cancel, Word
 
@@ -37,26 +35,6 @@ Outgoing = tuple[list[tuple[Pair, Packet]], list[Word]]
 
 class Stale(ValueError):
     """What has come is of an incarnation, or for one, that is not there."""
-
-
-class Inbox(Protocol):
-    """Who takes what the links deliver."""
-
-    def deliver(self, link: Link, due: Iterable[Message]) -> None:
-        """Take messages for an actor of this process, in order."""
-        ...
-
-    def orphaned(self, pair: Pair, message: Message) -> None:
-        """Take an answer to an incarnation that has died while it was on its way."""
-        ...
-
-    def lost(self, link: Link) -> None:
-        """Hear that words over a link may be lost: what was taken back is to be so again."""
-        ...
-
-    def word(self, word: Word) -> None:
-        """Take a word of another runtime."""
-        ...
 
 
 class Switch:

@@ -1,12 +1,17 @@
-"""How frames get from one process to another: the interface every world's network implements."""
+"""How frames get from one process to another: what every world's network implements, and meets."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from tether.actors.frames import Lease
+    from tether.actors.link import Link
     from tether.actors.loans import Loans
+    from tether.actors.message import Message
+    from tether.actors.packet import Pair
+    from tether.actors.words import Word
 
 
 class Receiver(Protocol):
@@ -22,6 +27,26 @@ class Receiver(Protocol):
 
     def connected(self, process: str) -> None:
         """Say that a connection was made anew: what was under way may be lost."""
+        ...
+
+
+class Inbox(Protocol):
+    """Who takes what the links deliver."""
+
+    def deliver(self, link: Link, due: Iterable[Message]) -> None:
+        """Take messages for an actor of this process, in order."""
+        ...
+
+    def orphaned(self, pair: Pair, message: Message) -> None:
+        """Take an answer to an incarnation that has died while it was on its way."""
+        ...
+
+    def lost(self, link: Link) -> None:
+        """Hear that words over a link may be lost: what was taken back is to be so again."""
+        ...
+
+    def word(self, word: Word) -> None:
+        """Take a word of another runtime."""
         ...
 
 

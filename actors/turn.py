@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tether.actors import debug
-from tether.actors.codec import plain_arguments
 from tether.actors.context import Acting, acting, deadline
 from tether.actors.handlers import Batch, Handler
 from tether.actors.message import OVERHEAD, Body, Kind, Message
+from tether.actors.plain import plain_arguments
 
 if TYPE_CHECKING:
     from tether.actors.cell import Cell

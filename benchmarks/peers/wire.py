@@ -1,4 +1,4 @@
-"""tether without actors: the links, frames and sockets of its messages, and nobody who handles them.
+"""tether without actors: the links, frames and sockets of messages, and nobody to handle them.
 
 What is measured is what a message costs on its way: it is numbered, held back where the window is
 full, packed, carried, unpacked, put in order, acknowledged and booked.
@@ -17,13 +17,13 @@ import uvloop
 
 from benchmarks.forks import Fork
 from benchmarks.workloads import PAYLOAD, amount
-from tether.actors.codec import plain_body
 from tether.actors.directory import Directory, Place
 from tether.actors.frames import Origin
 from tether.actors.link import Link
 from tether.actors.memory import Pool
-from tether.actors.message import Kind, Message
+from tether.actors.message import Body, Kind, Message
 from tether.actors.packet import Pair
+from tether.actors.plain import plain_body
 from tether.actors.switch import Switch
 from tether.actors.unix import SCHEME, Unix
 from tether.actors.words import Word
@@ -87,7 +87,7 @@ async def _take(folder: Path, count: int) -> float:
     """Take all; return when the last had come."""
     end = End("taker", folder)
     await end.unix.start(end.switch)
-    await end.all_taken(count)
+    await end.all_taken(count + 1)
     last = time.monotonic()
     end.switch.close()
     await end.unix.close(1)
@@ -99,20 +99,25 @@ async def _send(folder: Path, count: int) -> float:
     end = End("sender", folder)
     await end.unix.start(end.switch)
     link = end.switch.link(SENDER, TAKER)
-    while not (folder / "taker").exists():
-        await asyncio.sleep(0.01)
+    await _met(end, link)
     start = time.monotonic()
-    for number in range(1, count + 1):
+    for number in range(2, count + 2):
         body = plain_body([[PAYLOAD], {}])
         assert body is not None
         message = Message(Kind.TELL, number, "tick", body)
         if not end.switch.offer(link, message):
             await _let_out(end, link, message)
-    while not end.switch.quiet:
-        await asyncio.sleep(0.001)
     end.switch.close()
     await end.unix.close(1)
     return start
+
+
+async def _met(end: End, link: Link) -> None:
+    """Wait until the other side is there: it has taken a first message."""
+    first = Message(Kind.TELL, 1, "tick", Body(b""))
+    end.switch.send(link, first)
+    while not link.out.quiet:  # noqa: ASYNC110 - what is acknowledged sets no Event
+        await asyncio.sleep(0.001)
 
 
 async def _let_out(end: End, link: Link, message: Message) -> None:

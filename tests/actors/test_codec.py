@@ -22,6 +22,7 @@ from tether.actors import Group, codec, tensors
 from tether.actors.group import live_group, live_of
 from tether.actors.membership import Membership
 from tether.actors.message import Body, Part
+from tether.actors.plain import INLINE
 from tether.actors.ref import Office, make_ref
 
 
@@ -171,12 +172,12 @@ def test_a_failed_encoding_leaves_nothing_behind_for_the_next() -> None:
 
 
 def test_small_tensors_ride_in_the_structure_and_large_ones_beside_it() -> None:
-    limit = codec.INLINE // 4
+    limit = INLINE // 4
 
     small, large = codec.encode(torch.zeros(limit)), codec.encode(torch.zeros(limit + 1))
 
     assert (len(small.parts), len(large.parts)) == (0, 1)
-    assert large.parts[0].nbytes == codec.INLINE + 4
+    assert large.parts[0].nbytes == INLINE + 4
 
 
 def test_a_lendable_tensor_is_sent_in_place_and_any_other_copied() -> None:
@@ -385,11 +386,6 @@ def nested(code: int) -> Body:
         (ext(codec.ARRAY, "nonsense", [1], b"1"), "a body of .* is malformed: TypeError"),
         (ext(codec.INTEGER), "invalid literal for int"),
         (ext(codec.GROUP, ["worker/0"], "worker", 3), "a handle on .* came where no handle can"),
-        (
-            Body(b"\xc7\x01\x04a", plain=True),
-            "^extension 4 came in a plain body, which holds none$",
-        ),
-        (Body(b"\xc1", plain=True), "a body of 1 bytes is malformed: FormatError"),
     ],
 )
 def test_a_malformed_body_is_refused(body: Body, text: str) -> None:
@@ -490,30 +486,3 @@ def test_a_mutated_small_tensor_is_what_it_is_to_one_who_knows_no_forms(
     codec._makers.clear()
 
     assert outcome() == knowing
-
-
-atoms = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary()
-plain = st.recursive(
-    atoms | st.floats(allow_nan=False),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(0, 9), inner),
-)
-
-
-@given(plain)
-def test_what_msgpack_knows_by_itself_travels_plain(value: Any) -> None:
-    body = codec.plain_body(value)
-
-    assert body is not None
-    assert (body.plain, body.parts, codec.decode(body)) == (True, (), value)
-
-
-@pytest.mark.parametrize("value", [(1, 2), 2**64, {1, 2}, torch.zeros(2), [np.zeros(2)], object()])
-def test_what_msgpack_does_not_know_never_travels_plain(value: Any) -> None:
-    assert codec.plain_body(value) is None
-
-
-def test_arguments_that_are_no_pair_are_refused() -> None:
-    body = Body(b"\x07", plain=True)
-
-    with pytest.raises(ValueError, match="a body of 1 bytes is malformed: TypeError"):
-        codec.plain_arguments(body)

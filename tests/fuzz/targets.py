@@ -17,6 +17,7 @@ from tether.actors.inflow import MAX_MESSAGE
 from tether.actors.leases import Leases
 from tether.actors.loans import BOARD
 from tether.actors.message import Body
+from tether.actors.plain import plain_arguments
 from tether.actors.refusals import Refusals
 from tether.actors.region import Region
 from tether.runners import exchange
@@ -64,7 +65,7 @@ def plain(data: bytes) -> object:
 
 
 def arguments(data: bytes) -> object:
-    return codec.plain_arguments(Body(data, (), plain=True))
+    return plain_arguments(Body(data, (), plain=True))
 
 
 @cache

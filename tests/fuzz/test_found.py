@@ -11,6 +11,7 @@ import pytest
 from tests.fuzz.contract import Meter
 from tests.fuzz.targets import TARGETS, close
 from tether.actors import codec
+from tether.actors.frames import VERSION
 
 
 def extension(code: int, content: Any) -> bytes:
@@ -21,6 +22,21 @@ def extension(code: int, content: Any) -> bytes:
 def announced(size: int, depth: int) -> bytes:
     """Announce lists of so many elements, inside one another, and nothing else."""
     return depth * (b"\xdd" + size.to_bytes(4, "big"))
+
+
+def framed(message: Any) -> bytes:
+    """Return a frame of one message, whatever that is."""
+    ack: Any = (0, 0, 0, {})
+    pair = ("a/0", "b/0", 1, 1)
+    data: bytes = msgpack.packb((VERSION, ("r", "p", 1), 0, [(pair, 1, ack, [message])], []))
+    return data
+
+
+def colliding(many: int) -> bytes:
+    """Return a dict whose keys are whole numbers that Python hashes to the same one."""
+    keys = [str((2**61 - 1) * (k + 10)).encode() for k in range(many)]
+    pairs = [msgpack.packb(msgpack.ExtType(codec.INTEGER, key)) + b"\xc0" for key in keys]
+    return b"\xdf" + many.to_bytes(4, "big") + b"".join(pairs)
 
 
 FOUND: dict[str, tuple[str, bytes]] = {
@@ -34,6 +50,16 @@ FOUND: dict[str, tuple[str, bytes]] = {
     "news announced more than there is": ("news", announced(8000, 1600)),
     "a word about keys did": ("keys", announced(8000, 1600)),
     "a packet of an agent did": ("packet", announced(8000, 1600)),
+    "a message of many fields was taken apart by itself": ("frame", framed([()] * 5001)),
+    "a frame announced more than there is": ("frame", announced(8000, 1600)),
+    "the header of a chunk did": ("chunk", announced(8000, 1600)),
+    "a body did": ("body", announced(8000, 1600)),
+    "a tuple in a body did": (
+        "body", msgpack.packb(msgpack.ExtType(codec.TUPLE, announced(8000, 1600))),
+    ),
+    "a plain body did": ("plain", announced(8000, 1600)),
+    "arguments did": ("arguments", announced(8000, 1600)),
+    "keys of one hash took a second for each 200 kB": ("body", colliding(20_000)),
 }  # fmt: skip
 
 

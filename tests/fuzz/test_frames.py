@@ -14,14 +14,6 @@ from tests.fuzz.targets import TARGETS, close
 
 INPUTS = 4000
 """For all targets together."""
-GREEDY = {"frame", "chunk", "body", "plain", "arguments"}
-"""They take memory for lists that are only announced, until they too ask `extent` first."""
-MARKED = [
-    pytest.param(name, marks=[pytest.mark.xfail(strict=False, reason="takes what is announced")])
-    if name in GREEDY
-    else name
-    for name in TARGETS
-]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,7 +32,7 @@ def test_every_target_takes_what_its_own_encoder_makes(name: str) -> None:
     assert meter.count["value"] >= meter.count["refused"]
 
 
-@pytest.mark.parametrize("name", MARKED)
+@pytest.mark.parametrize("name", TARGETS)
 def test_whatever_comes_is_a_value_or_the_documented_error(name: str) -> None:
     random, seeds = Random(name), tuple(TARGETS[name].seeds())
     meter = Meter(TARGETS[name])
