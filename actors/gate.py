@@ -84,9 +84,9 @@ class Gate:
 
     def _refuse(self, download: Download, error: ValueError) -> None:
         """Count what could not be taken in, and tell a peer that its chunks are lost."""
-        whose = f" of {download.process}" if download.process else ""
+        what = f"a chunk of {download.process}" if download.process else "a stream"
         reason = error.reason if isinstance(error, Refused) else "foreign"
-        self._refusals.add(reason, f"a chunk{whose} was refused: {error}")
+        self._refusals.add(reason, f"{what} was refused: {error}")
         if isinstance(error, Refused) and error.lost and download.process:
             self._agreement.lose(download.process, download.epoch)
 
