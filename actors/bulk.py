@@ -18,7 +18,7 @@ RECORD = struct.Struct("<HI")
 HEADER_BYTES = 8 << 10
 """Bytes beyond which no header of ours is long, sealed or not."""
 DATA_BYTES = CHUNK + TAG
-TURN_BYTES = 2 << 20
+TURN_BYTES = 1 << 19
 """What one turn of the loop moves at most, so that everything else gets its turn too."""
 
 

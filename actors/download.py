@@ -67,7 +67,9 @@ class Download:
         """Take in what is there, up to a turn's worth; the loop calls again for more."""
         budget = TURN_BYTES
         while budget > 0 and not self.closed:
-            rooms = [self._rest, self._lead[self._end :]]
+            rooms = [self._rest[:budget]]
+            if len(self._rest) <= budget:
+                rooms.append(self._lead[self._end :])
             try:
                 came = self._socket.recvmsg_into(rooms)[0]
             except BlockingIOError:
@@ -78,7 +80,7 @@ class Download:
                 self.close()
                 return
             budget -= came
-            full = came == len(rooms[0]) + len(rooms[1])
+            full = came == sum(map(len, rooms))
             self._took(came)
             if not full:  # nothing more is there
                 return

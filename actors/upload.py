@@ -124,7 +124,7 @@ class Upload:
         budget = TURN_BYTES
         try:
             while budget > 0 and (self._parts or self._prepared()):
-                sent = self._socket.sendmsg(self._parts)
+                sent = self._socket.sendmsg([part[:budget] for part in self._parts])
                 budget -= sent
                 self._went(sent)
         except BlockingIOError:
