@@ -1,8 +1,8 @@
-"""How two processes agree on the keys of their bulk, over the control connection that CURVE guards.
+"""How two processes agree on the keys of their bulk, over the control connection between them.
 
 Who sends draws a key for each connection and offers it; who receives keeps it and accepts it; only
-then anything leaves under it. What can no longer be opened is told with `lost`, and the sender
-draws another key and sends again.
+then the connection is made, and shows that its maker knows the key. What could not be opened is
+told with `lost`, and the sender draws another key and sends again.
 """
 
 from __future__ import annotations
@@ -12,48 +12,56 @@ from typing import Any
 
 import msgpack
 
+from tether.actors.bulk import Hello, proof_of
 from tether.actors.extent import check_extent
-from tether.actors.frames import CHUNK, VERSION
+from tether.actors.frames import VERSION
 from tether.actors.refusals import Refusals
-from tether.actors.sealing import KEY_BITS, Openers, Refused, envelope
-from tether.actors.speaker import SealedOutlet
+from tether.actors.sealing import KEY_BITS, Keys
+from tether.actors.upload import Upload
 
 OFFER, ACCEPT, LOST = 0, 1, 2
 
 
 class Agreement:
-    """The keys of one process: those it seals with, and those it opens with.
+    """The keys of one process: those of its own connections, and those that others have told.
 
-    `say` carries a word to a process; `resend` is called when what went to one may be lost.
+    `say` carries a word to a process.
     """
 
-    def __init__(
-        self, say: Callable[[str, bytes], None], resend: Callable[[str], None], refusals: Refusals
-    ) -> None:
+    def __init__(self, say: Callable[[str, bytes], None], refusals: Refusals) -> None:
         self._say = say
-        self._resend = resend
         self._refusals = refusals
-        self._outlets: dict[str, SealedOutlet] = {}
-        self._openers = Openers()
-        self._memory = memoryview(b"")
+        self._uploads: dict[str, Upload] = {}
+        self._keys = Keys()
 
-    def begin(self, process: str, outlet: SealedOutlet) -> None:
-        """Offer a fresh key for a bulk connection that was just made."""
-        self._outlets[process] = outlet
-        outlet.change()
-        self._tell(process, OFFER, outlet.key)
+    def begin(self, process: str, upload: Upload) -> None:
+        """Offer a fresh key for a connection that is to be made."""
+        self._uploads[process] = upload
+        upload.change()
+        self._tell(process, OFFER, upload.key)
 
     def repeat(self, process: str) -> None:
         """Say again what an old control connection to a process may have lost."""
-        outlet = self._outlets.get(process)
-        if outlet is not None:
-            self._tell(process, OFFER, outlet.key)
-        for epoch in self._openers.epochs(process):
+        upload = self._uploads.get(process)
+        if upload is not None and upload.waits:
+            self._tell(process, OFFER, upload.key)
+        for epoch in self._keys.epochs(process):
             self._tell(process, ACCEPT, epoch)
 
     def forget(self, process: str) -> None:
-        """Seal nothing any more for the connection there was."""
-        self._outlets.pop(process, None)
+        """Speak no more of the connection there was."""
+        self._uploads.pop(process, None)
+
+    def claim(self, hello: Hello) -> tuple[str, bytes]:
+        """Return whose connection has come, and its key; raises Refused when that proves nothing.
+
+        A key is for one connection: what was sent over one cannot be played over another.
+        """
+        return self._keys.claim(hello.epoch, hello.proof, proof_of)
+
+    def lose(self, process: str, epoch: int) -> None:
+        """Tell a process that what it sends under a key is given up."""
+        self._tell(process, LOST, epoch)
 
     def _tell(self, process: str, kind: int, value: int | bytes) -> None:
         self._say(process, msgpack.packb([VERSION, kind, value]))
@@ -61,37 +69,18 @@ class Agreement:
     def hear(self, process: str, word: bytes) -> None:
         """Take in what a process has said; raises ValueError when it is no word of ours."""
         kind, value = unpacked(word)
-        outlet = self._outlets.get(process)
+        upload = self._uploads.get(process)
         if kind == OFFER:
-            self._tell(process, ACCEPT, self._openers.learn(process, value))
-        elif outlet is None:
+            self._tell(process, ACCEPT, self._keys.learn(process, value))
+        elif upload is None:
             return
         elif kind == ACCEPT:
-            outlet.accepted(value)
-        elif value == outlet.epoch:
+            upload.accepted(value)
+        else:
             sentence = f"{process} could not open a chunk, so a new key is agreed on"
             self._refusals.add("chunk lost", sentence)
-            self.begin(process, outlet)
-            self._resend(process)
-
-    def open(self, head: bytes, body: memoryview) -> tuple[bytes, memoryview] | None:
-        """Return the header and the bytes of a sealed chunk, valid until the next one is opened.
-
-        None of one that is refused, which is counted.
-        """
-        process = ""
-        try:
-            epoch, number = envelope(head)
-            process, opener = self._openers.find(epoch)
-            if not self._memory:
-                self._memory = memoryview(bytearray(CHUNK))
-            return opener.open(number, head, body, self._memory)
-        except Refused as error:
-            whose = f" of {process}" if process else ""
-            self._refusals.add(error.reason, f"a chunk{whose} was refused: {error}")
-            if error.lost:
-                self._tell(process, LOST, epoch)
-        return None
+            if value == upload.epoch:
+                upload.reset()
 
 
 def unpacked(word: bytes) -> tuple[int, Any]:

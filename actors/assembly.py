@@ -28,7 +28,8 @@ class Assembly:
     def place(self, part: int, offset: int, nbytes: int, total: int) -> memoryview | None:
         """Return where a chunk belongs, or None when it was here before; count it as come.
 
-        Raises ValueError when it does not lie inside its part.
+        One of no bytes is not counted: it asks for all that lies behind its place. Raises
+        ValueError when it does not lie inside its part.
         """
         memory = self._memory.get(part)
         if memory is None:
@@ -36,13 +37,15 @@ class Assembly:
                 raise ValueError(f"a part of {total} bytes is announced, but one of more is wanted")
             memory = self._memory[part] = self._take(total)
             self._missing[part] = total
-        if memory.nbytes != total or offset < 0 or nbytes <= 0 or offset + nbytes > total:
+        if memory.nbytes != total or offset < 0 or nbytes < 0 or offset + nbytes > total:
             raise ValueError(
                 f"a chunk of bytes {offset} to {offset + nbytes} of {total} came for a part of "
                 f"{memory.nbytes}"
             )
         if (part, offset) in self._seen:
             return None
+        if not nbytes:
+            return memoryview(memory)[offset:]
         self._seen.add((part, offset))
         self._missing[part] -= nbytes
         return memoryview(memory)[offset : offset + nbytes]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import zmq
 
 from tether.actors.endpoint import check_bind, is_local
-from tether.actors.keyring import Keyring, ask_zap
+from tether.actors.keyring import Keyring
 
 LEVELS = ("on", "control", "off")
 """Everything; all but bulk, which travels openly; nothing."""
@@ -47,21 +47,23 @@ class Encryption:
         """Whether what goes to a bulk endpoint, or comes to it, is sealed."""
         return self.level == "on" and self.keys(endpoint) is not None
 
-    def listen(self, socket: zmq.Socket[bytes], endpoint: str, *, bulk: bool) -> None:
-        """Prepare a ROUTER for an endpoint, which nobody may reach who should not."""
+    def check(self, endpoint: str) -> None:
+        """Raise ValueError when an endpoint stands for all interfaces and nobody has allowed it."""
         if not self.everywhere:
             check_bind(endpoint)
-        keys = self.keys(endpoint)
-        if keys is None or not bulk:
-            # Where a stranger may come, one with a peer's name must not take that peer's place.
-            socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        if keys is not None:
-            ask_zap(socket) if bulk else keys.serve(socket)
 
-    def dial(self, socket: zmq.Socket[bytes], process: str, endpoint: str, *, bulk: bool) -> None:
+    def listen(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
+        """Prepare a ROUTER for an endpoint, which nobody may reach who should not."""
+        self.check(endpoint)
+        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        keys = self.keys(endpoint)
+        if keys is not None:
+            keys.serve(socket)
+
+    def dial(self, socket: zmq.Socket[bytes], process: str, endpoint: str) -> None:
         """Prepare a DEALER for an endpoint of a process."""
         keys = self.keys(endpoint)
-        if keys is None or bulk:
+        if keys is None:
             return
         if process not in self.hosts:
             raise ValueError(

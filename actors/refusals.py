@@ -48,7 +48,7 @@ def refused_there(event: int, value: int, who: str) -> tuple[str, str]:
     if event == FAILED_AUTH:
         return (
             "not on the list",
-            f"{who} does not let us in: our key, or for bulk our address, is not on its list",
+            f"{who} does not let us in: our key is not on its list",
         )
     if event == FAILED_PROTOCOL and value == MISMATCH:
         return (

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from collections.abc import Callable
 from hashlib import sha256
+from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ NONCE = struct.Struct(">IQ")
 HEADER, DATA = 0, 1
 """What of a chunk a nonce is for, so that the two are never sealed with the same one."""
 KEPT = 2
-"""Keys of a process that open: what an old connection brought may come after the new key."""
+"""Keys of a process that are known: a connection may come after a newer key was told."""
+
+Into = Callable[[bytes, int], memoryview]
+"""Returns so many bytes of memory for the data of the chunk with this header."""
 
 
 class Refused(ValueError):
@@ -95,9 +100,9 @@ class Opener:
         self.lost = False
 
     def open(
-        self, number: int, head: bytes, body: memoryview, into: memoryview
+        self, number: int, head: bytes, body: memoryview, into: Into
     ) -> tuple[bytes, memoryview]:
-        """Return a chunk's header and bytes; the latter are in `into`.
+        """Return a chunk's header and bytes; `into` says where the latter belong.
 
         Raises Refused; after one that is forged, or before which others are missing, all are.
         """
@@ -115,17 +120,17 @@ class Opener:
         return header, data
 
     def _opened(
-        self, number: int, head: bytes, body: memoryview, into: memoryview
+        self, number: int, head: bytes, body: memoryview, into: Into
     ) -> tuple[bytes, memoryview]:
         from cryptography.exceptions import InvalidTag
 
         size = len(body) - TAG
         try:
-            if not 0 <= size <= len(into):
+            if size < 0:
                 raise InvalidTag
             opened = head[: ENVELOPE.size]
             header = self._cipher.decrypt(NONCE.pack(HEADER, number), head[ENVELOPE.size :], opened)
-            data = into[:size]
+            data = into(header, size)
             self._cipher.decrypt_into(NONCE.pack(DATA, number), body, head, data)
         except InvalidTag:
             self.lost = True
@@ -134,31 +139,42 @@ class Opener:
         return header, data
 
 
-class Openers:
-    """The keys that others have told this process, by epoch; of each process the last ones."""
+class Keys:
+    """The keys that others have told this process, by epoch; of each process the last ones.
+
+    Each is for one connection: what was once claimed is known no more, whoever tells it again.
+    """
 
     def __init__(self) -> None:
-        self._openers: dict[int, tuple[str, Opener]] = {}
+        self._keys: dict[int, tuple[str, bytes]] = {}
         self._epochs: dict[str, deque[int]] = {}
 
     def learn(self, process: str, key: bytes) -> int:
-        """Take in a key with which a process seals from now on; return its epoch."""
+        """Take in the key of a connection that a process is to make; return its epoch."""
         epoch = epoch_of(key)
-        if epoch not in self._openers:
-            self._openers[epoch] = process, Opener(key)
-            epochs = self._epochs.setdefault(process, deque())
+        epochs = self._epochs.setdefault(process, deque())
+        if epoch not in epochs and epoch not in self._keys:
+            self._keys[epoch] = process, key
             epochs.append(epoch)
             if len(epochs) > KEPT:
-                del self._openers[epochs.popleft()]
+                self._keys.pop(epochs.popleft(), None)
         return epoch
 
     def epochs(self, process: str) -> tuple[int, ...]:
-        """Return the epochs of the keys of a process that are known."""
+        """Return the epochs of the last keys of a process."""
         return tuple(self._epochs.get(process, ()))
 
-    def find(self, epoch: int) -> tuple[str, Opener]:
-        """Return whose key an epoch is, and what opens under it."""
-        found = self._openers.get(epoch)
+    def claim(self, epoch: int, proof: bytes, of: Callable[[bytes], bytes]) -> tuple[str, bytes]:
+        """Return whose key an epoch is, and the key, once; `of` says what proves that it is known.
+
+        Raises Refused.
+        """
+        found = self._keys.get(epoch)
         if found is None:
-            raise Refused("a chunk came under a key that nobody has told", "unknown key")
-        return found
+            raise Refused(
+                "a connection came under a key that nobody has told, or that was used before",
+                "unknown key",
+            )
+        if not compare_digest(proof, of(found[1])):
+            raise Refused("a connection came that does not know its key", "wrong proof")
+        return self._keys.pop(epoch)

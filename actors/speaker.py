@@ -1,4 +1,4 @@
-"""The sockets through which one other process is spoken to, and what becomes of them."""
+"""The socket through which one other process is spoken to, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import suppress
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from tether.actors.pump import Intake, Outlet, Parts
+from tether.actors.pump import Intake, Outlet
 from tether.actors.refusals import FAILED
-from tether.actors.sealing import TAG, Sealer, epoch_of, new_key
+from tether.actors.upload import Upload
 
 SUCCEEDED = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
 DISCONNECTED = int(zmq.EVENT_DISCONNECTED)
@@ -40,51 +40,6 @@ class Monitor:
         if not self._socket.closed:
             self._socket.disable_monitor()
         self._intake.close(0)
-
-
-class SealedOutlet(Outlet):
-    """Sends chunks sealed, under a key that the other side has said it knows."""
-
-    def __init__(self, socket: zmq.Socket[bytes]) -> None:
-        super().__init__(socket)
-        self.key = b""
-        self.epoch = -1
-        self._sealer: Sealer | None = None
-        self._sealed: Parts | None = None
-        self._memory = memoryview(b"")
-
-    def change(self) -> None:
-        """Draw a new key; nothing leaves until it is `accepted`."""
-        self.key = new_key()
-        self.epoch = epoch_of(self.key)
-        self._sealer = self._sealed = None
-
-    def accepted(self, epoch: int) -> None:
-        """Hear which key the other side knows; one from before says nothing."""
-        if self._sealer is None and epoch == self.epoch:
-            self._sealer = Sealer(self.key)
-            self._schedule()
-
-    def _move(self) -> bool:
-        return super()._move() and self._sealer is not None  # else it would turn without end
-
-    def _sent(self, parts: Parts) -> bool:
-        if self._sealer is None:
-            return False
-        if self._sealed is None:  # else ZeroMQ had no room: what is sealed stays as it is
-            header, data = parts
-            self._sealed = self._sealer.seal(
-                bytes(header), memoryview(data), self._room(len(data) + TAG)
-            )
-        if not super()._sent(self._sealed):
-            return False
-        self._sealed = None
-        return True
-
-    def _room(self, size: int) -> memoryview:
-        if len(self._memory) < size:
-            self._memory = memoryview(bytearray(size))
-        return self._memory
 
 
 class Speaker:
@@ -145,18 +100,18 @@ class Speaker:
 
 
 class Peer:
-    """The two sockets to one other process: control never waits behind bulk."""
+    """The two connections to one other process: control never waits behind bulk."""
 
-    def __init__(self, control: Speaker, bulk: Speaker) -> None:
+    def __init__(self, control: Speaker, bulk: Upload) -> None:
         self.control = control
         self.bulk = bulk
 
     @property
     def queued(self) -> int:
-        """How many messages ZeroMQ has not taken yet."""
-        return len(self.control.pump) + len(self.bulk.pump)
+        """How many messages have not been taken yet."""
+        return len(self.control.pump) + len(self.bulk)
 
     def close(self, linger: float) -> None:
         """Close both."""
         self.control.close(linger)
-        self.bulk.close(linger)
+        self.bulk.close()

@@ -16,8 +16,8 @@ ENDPOINT = "inproc://zeromq.zap.01"
 class Authenticator:
     """Lets those in whose public key is on the keyring, for all servers of a context.
 
-    A message from one that was let in has its host as `User-Id`. To servers without CURVE those are
-    let in who come from the address of one who had a key. `refused` gets a sentence about others.
+    A message from one that was let in has its host as `User-Id`. `refused` gets a sentence about
+    others.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Authenticator:
     ) -> None:
         self._keyring = keyring
         self._refused = refused
-        self._known: dict[str, str] = {}
+        self._known: set[str] = set()
         self._socket = context.socket(zmq.REP)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind(ENDPOINT)
@@ -37,10 +37,7 @@ class Authenticator:
     def _answer(self, parts: list[bytes]) -> None:
         version, request, _domain, address, _identity, mechanism, *credentials = parts
         where = address.decode(errors="replace")
-        if mechanism == b"CURVE":
-            host = self._by_key(where, credentials[0])
-        else:
-            host = self._by_address(where)
+        host = self._by_key(where, credentials[0]) if mechanism == b"CURVE" else None
         if host is None:
             verdict = [b"400", b"not on the list", b""]
         else:
@@ -53,14 +50,12 @@ class Authenticator:
             shown = z85.encode(key).decode()
             self._refused(f"one from {where} was not let in: its key, {shown}, is on no list")
         else:
-            self._known[where] = host
+            self._known.add(where.removeprefix("::ffff:"))
         return host
 
-    def _by_address(self, where: str) -> str | None:
-        host = self._known.get(where)
-        if host is None:
-            self._refused(f"one from {where} was not let in: nobody with a key has come from there")
-        return host
+    def knows(self, where: str) -> bool:
+        """Whether one who had a key has come from an address."""
+        return where.removeprefix("::ffff:") in self._known
 
     def close(self) -> None:
         """Answer nobody any more."""

@@ -1,8 +1,9 @@
-"""ZeroMQ as transport: a DEALER for each peer, a ROUTER for all, control apart from bulk.
+"""ZeroMQ as transport of control: a DEALER for each peer, a ROUTER for all, and bulk beside it.
 
-Each process listens on two ROUTER sockets and speaks to each peer through two DEALER sockets, so
-a connection has one direction, and nothing is ever sent through a ROUTER, which may drop silently.
-Between hosts control is encrypted by CURVE, and bulk is sealed chunk by chunk.
+Each process listens on a ROUTER socket and speaks to each peer through a DEALER, so a connection
+has one direction, and nothing is ever sent through a ROUTER, which may drop silently. Bulk has a
+plain stream socket each way, which ZeroMQ has no part in. Between hosts control is encrypted by
+CURVE, and bulk is sealed chunk by chunk.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import zmq
 from tether.actors.agreement import Agreement
 from tether.actors.encryption import Encryption
 from tether.actors.endpoint import is_local
+from tether.actors.gate import Gate
 from tether.actors.keyring import Keyring
+from tether.actors.landing import Landing
 from tether.actors.pump import NOBLOCK, Intake, Outlet
 from tether.actors.refusals import (
     FAILED,
@@ -28,26 +31,18 @@ from tether.actors.refusals import (
     refused_here,
     refused_there,
 )
-from tether.actors.speaker import Monitor, Peer, SealedOutlet, Speaker
+from tether.actors.speaker import Monitor, Peer, Speaker
 from tether.actors.transport import Receiver
+from tether.actors.upload import Upload
 from tether.actors.zap import Authenticator
 
 MAX_FRAME = 16 << 20
 """Bytes beyond which ZeroMQ cuts a peer off: no frame of ours exceeds 8 MiB."""
 CONTROL_HWM = 1000
-BULK_HWM = 4
-"""Chunks of 1 MiB that ZeroMQ may hold for a peer: it counts messages, not bytes."""
 KEYS = b"keys"
 """What a message of control begins with that is about keys, and is no frame."""
 
 log = logging.getLogger("tether")
-
-
-class BulkIntake(Intake):
-    """Hands on frames in ZeroMQ's own memory."""
-
-    def __init__(self, socket: zmq.Socket[bytes], take: Callable[[list[Any]], None]) -> None:
-        super().__init__(socket, take, copy=False)
 
 
 class Signed(Intake):
@@ -95,10 +90,11 @@ class ZeroMQ:
         self._timeout = round(unreachable * 1000)
         self._context = zmq.Context()
         self._peers: dict[str, Peer] = {}
-        self._listeners: list[Intake] = []
-        self._monitors: list[Monitor] = []
+        self._listener: Intake | None = None
+        self._monitor: Monitor | None = None
+        self._gate: Gate | None = None
         self._authenticator: Authenticator | None = None
-        self._agreement = Agreement(self._say, self._renewed, self.refusals)
+        self._agreement = Agreement(self._say, self.refusals)
         self._receiver: Receiver | None = None
 
     async def start(self, receiver: Receiver) -> None:
@@ -110,35 +106,45 @@ class ZeroMQ:
             refused = partial(self.refusals.add, "not on the list")
             self._authenticator = Authenticator(self._context, keys, refused)
         if keys is None:
-            self._listen(Intake, control, self._take_frame)
+            listener = self._listen(Intake, control, self._take_open)
         else:
-            self._listen(Signed, control, self._take_signed)
-        sealed = self._encryption.seals(bulk)
-        self._listen(BulkIntake, bulk, self._take_sealed if sealed else self._take_chunk)
-        ends = [
-            listener.socket.getsockopt_string(zmq.LAST_ENDPOINT) for listener in self._listeners
-        ]
-        self.bound = ends[0], ends[1]
+            listener = self._listen(Signed, control, self._take_signed)
+        self._gate = self._open(bulk, receiver)
+        self.bound = listener.socket.getsockopt_string(zmq.LAST_ENDPOINT), self._gate.bound
 
-    def _listen(self, kind: type[Intake], address: str, take: Callable[[list[Any]], None]) -> None:
-        bulk = kind is BulkIntake
-        socket = self._socket(zmq.ROUTER, address, bulk)
-        self._listeners.append(kind(socket, take))  # from now on it is closed in the end
+    def _listen(
+        self, kind: type[Intake], address: str, take: Callable[[list[Any]], None]
+    ) -> Intake:
+        socket = self._socket(zmq.ROUTER, address)
+        listener = self._listener = kind(socket, take)  # from now on it is closed in the end
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._encryption.listen(socket, address, bulk=bulk)
+        self._encryption.listen(socket, address)
         if not is_local(address):
-            self._monitors.append(Monitor(socket, FAILED, partial(self._refused, address)))
+            self._monitor = Monitor(socket, FAILED, partial(self._refused, address))
         socket.bind(address)
+        return listener
 
-    def _socket(self, kind: int, address: str, bulk: bool) -> zmq.Socket[bytes]:
+    def _open(self, address: str, receiver: Receiver) -> Gate:
+        """Listen for bulk."""
+        self._encryption.check(address)
+        return Gate(
+            address,
+            Landing(receiver),
+            self._agreement,
+            self.refusals,
+            self._timeout / 1000,
+            sealed=self._encryption.seals(address),
+            known=None if self._authenticator is None else self._authenticator.knows,
+        )
+
+    def _socket(self, kind: int, address: str) -> zmq.Socket[bytes]:
         # No beats of ZeroMQ's: one that is due, or that is answered, when a peer has died whose
         # messages fill the socket fails an assertion which aborts the process. TCP looks instead.
         socket = self._context.socket(kind)
-        hwm = BULK_HWM if bulk else CONTROL_HWM
         for option, value in (
             (zmq.LINGER, 0),
-            (zmq.SNDHWM, hwm),
-            (zmq.RCVHWM, hwm),
+            (zmq.SNDHWM, CONTROL_HWM),
+            (zmq.RCVHWM, CONTROL_HWM),
             (zmq.MAXMSGSIZE, MAX_FRAME),
             (zmq.HANDSHAKE_IVL, self._timeout),
             (zmq.CONNECT_TIMEOUT, self._timeout),
@@ -160,43 +166,33 @@ class ZeroMQ:
             peer = self._peers[process] = Peer(
                 self._control(process, control), self._bulk(process, bulk)
             )
-            peer.control.connect()
-            if self._encryption.keys(bulk) is None:
-                peer.bulk.connect()  # else it follows control, which comes with a key
+            peer.control.connect()  # bulk follows, for its key is agreed on over control
         return peer
 
-    def _dealer(self, process: str, address: str, *, bulk: bool) -> zmq.Socket[bytes]:
-        guarded = self._encryption.keys(address) is not None
-        socket = self._socket(zmq.DEALER, address, bulk)
+    def _dealer(self, process: str, address: str) -> zmq.Socket[bytes]:
+        socket = self._socket(zmq.DEALER, address)
         socket.setsockopt(zmq.IMMEDIATE, 1)
-        if not bulk or not guarded:
-            socket.setsockopt(zmq.IDENTITY, self._identity)
+        socket.setsockopt(zmq.IDENTITY, self._identity)
         try:
-            self._encryption.dial(socket, process, address, bulk=bulk)
+            self._encryption.dial(socket, process, address)
         except ValueError:
             socket.close()
             raise
         return socket
 
+    def _bulk(self, process: str, address: str) -> Upload:
+        who = f"{self._encryption.named(process)} cannot be reached for bulk at {address}"
+        return Upload(
+            address,
+            self._timeout / 1000,
+            partial(self._agreement.begin, process),
+            partial(self._made, process),
+            lambda why: self.refusals.add("no bulk", f"{who}: {why}"),
+            sealed=self._encryption.seals(address),
+        )
+
     def _control(self, process: str, address: str) -> Speaker:
-        outlet = Outlet(self._dealer(process, address, bulk=False))
-        return self._speaker(process, outlet, address, partial(self._control_made, process))
-
-    def _bulk(self, process: str, address: str) -> Speaker:
-        socket = self._dealer(process, address, bulk=True)
-        if not self._encryption.seals(address):
-            return self._speaker(process, Outlet(socket), address, partial(self._made, process))
-        outlet = SealedOutlet(socket)
-
-        def made(first: bool) -> None:
-            self._agreement.begin(process, outlet)
-            self._made(process, first)
-
-        return self._speaker(process, outlet, address, made)
-
-    def _speaker(
-        self, process: str, outlet: Outlet, address: str, made: Callable[[bool], None]
-    ) -> Speaker:
+        outlet = Outlet(self._dealer(process, address))
         who = f"{self._encryption.named(process)}, at {address},"
         guarded = self._encryption.keys(address) is not None
 
@@ -204,7 +200,7 @@ class ZeroMQ:
             if guarded or event != FAILED_UNTOLD:  # without keys, somebody has just ended
                 self.refusals.add(*refused_there(event, value, who))
 
-        return Speaker(outlet, address, made, failed)
+        return Speaker(outlet, address, partial(self._control_made, process), failed)
 
     def _made(self, process: str, first: bool) -> None:
         """Have sent again what an old connection may have lost."""
@@ -214,8 +210,7 @@ class ZeroMQ:
 
     def _control_made(self, process: str, first: bool) -> None:
         self._agreement.repeat(process)
-        if first:
-            self._peers[process].bulk.connect()
+        self._peers[process].bulk.begin()
         self._made(process, first)
 
     def _renewed(self, process: str) -> None:
@@ -238,9 +233,9 @@ class ZeroMQ:
             self._peer(process).control.pump.send(frame)
 
     def send_chunk(self, process: str, header: bytes, data: memoryview) -> None:
-        """Queue a chunk for a process; it is copied when ZeroMQ has room for it."""
+        """Queue a chunk for a process; it is copied when the kernel has room for it."""
         if not self._closed:
-            self._peer(process).bulk.pump.send(header, data)
+            self._peer(process).bulk.send(header, data)
 
     def loans(self, process: str) -> None:
         """Lend nothing: its processes may be on other hosts."""
@@ -254,43 +249,37 @@ class ZeroMQ:
         if peer is not None:
             peer.close(0)
 
-    def _take_frame(self, parts: list[bytes]) -> None:
-        if len(parts) != 2 or self._receiver is None:
-            self._refuse(len(parts))
-            return
-        self._receiver.frame(parts[1])
+    def _take_open(self, parts: list[bytes]) -> None:
+        """Take in what anybody has sent."""
+        identity, *rest = parts
+        if len(rest) == 2 and rest[0] == KEYS:
+            self._take_word(named(identity), rest[1])
+        else:
+            self._take_frame(rest)
 
-    def _take_chunk(self, parts: list[memoryview]) -> None:
-        if len(parts) != 3 or self._receiver is None:
-            self._refuse(len(parts))
+    def _take_frame(self, parts: list[bytes]) -> None:
+        if len(parts) != 1 or self._receiver is None:
+            self._refuse(len(parts) + 1)
             return
-        self._receiver.chunk(bytes(parts[1]), parts[2])
+        self._receiver.frame(parts[0])
 
     def _take_signed(self, parts: list[Any]) -> None:
         """Take in what a holder of a key has sent, if it is of a process of that host."""
         host, identity, *rest = parts
-        process = identity.rpartition(b"/")[0].decode(errors="replace")
+        process = named(identity)
         if self._encryption.hosts.get(process) != host:
             sentence = f"host {host} speaks for {process!r:.80}, which does not run there"
             self.refusals.add("other host", sentence)
         elif len(rest) == 2 and rest[0] == KEYS:
             self._take_word(process, rest[1])
         else:
-            self._take_frame([identity, *rest])
+            self._take_frame(rest)
 
     def _take_word(self, process: str, word: bytes) -> None:
         try:
             self._agreement.hear(process, word)
         except ValueError as error:
             self.refusals.add("word", f"a word of {process} was refused: {error}")
-
-    def _take_sealed(self, parts: list[memoryview]) -> None:
-        if len(parts) != 3 or self._receiver is None:
-            self._refuse(len(parts))
-            return
-        opened = self._agreement.open(bytes(parts[1]), parts[2])
-        if opened is not None:
-            self._receiver.chunk(*opened)
 
     def _refuse(self, frames: int) -> None:
         """Count a message that has not the shape of any of ours."""
@@ -311,10 +300,12 @@ class ZeroMQ:
         for peer in self._peers.values():
             peer.close(linger)
         self._peers.clear()
-        for monitor in self._monitors:
-            monitor.close()
-        for listener in self._listeners:
-            listener.close(0)
+        if self._monitor is not None:
+            self._monitor.close()
+        if self._listener is not None:
+            self._listener.close(0)
+        if self._gate is not None:
+            self._gate.close()
         if self._authenticator is not None:
             self._authenticator.close()
         self._context.destroy()
@@ -327,3 +318,8 @@ class ZeroMQ:
         for address in self.addresses[self.process]:
             if address.startswith("ipc://"):
                 Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
+
+
+def named(identity: bytes) -> str:
+    """Return the process whose socket has an identity."""
+    return identity.rpartition(b"/")[0].decode(errors="replace")

@@ -152,10 +152,11 @@ class Worker:
 
 
 class Mover:
-    """Keeps 40 MB moving for as long as it lives."""
+    """Keeps a vector of so many numbers moving for as long as it lives."""
 
-    def __init__(self, center: Ref[Center]) -> None:
+    def __init__(self, center: Ref[Center], numbers: int) -> None:
         self._center = center
+        self._numbers = numbers
         self._moving = asyncio.Event()
 
     async def moving(self) -> None:
@@ -164,7 +165,7 @@ class Mover:
 
     async def run(self) -> None:
         """Exchange, one after the other."""
-        x = buffer(SIZES["40MB"])
+        x = buffer(self._numbers)
         while True:
             await self._center.exchange(x, False)
             self._moving.set()

@@ -29,6 +29,12 @@ class Row:
     ratio: float | None
     """Median of the rounds' own ratios; None where the reference was not measured."""
 
+    @property
+    def relative(self) -> str:
+        """The ratio, and to which system it is."""
+        other = reference(self.workload, self.system)
+        return "-" if self.ratio is None else f"{self.ratio:.2f} × {other}"
+
     def plain(self) -> dict[str, object]:
         """Return what goes into the JSON file."""
         return {key: value for key, value in asdict(self).items() if key != "ratio"}
@@ -40,7 +46,7 @@ def rows(found: Found) -> list[Row]:
     for (workload, system), values in found.items():
         good = [value for value in values if value is not None]
         if good:
-            theirs = found.get((workload, reference(workload)), ())
+            theirs = found.get((workload, reference(workload, system)), ())
             given = median(good), min(good), max(good), unit(workload), _ratio(values, theirs)
             made.append(Row(workload, system, *given))
     order = list(dict.fromkeys(row.workload for row in made))
@@ -64,9 +70,8 @@ def table(made: Iterable[Row]) -> Table:
         if last not in {"", row.workload}:
             shown.add_section()
         last = row.workload
-        ratio = "-" if row.ratio is None else f"{row.ratio:.2f} × {reference(row.workload)}"
         values = [_figure(value) for value in (row.median, row.min, row.max)]
-        shown.add_row(row.workload, row.system, *values, row.unit, ratio)
+        shown.add_row(row.workload, row.system, *values, row.unit, row.relative)
     return shown
 
 
@@ -83,10 +88,9 @@ def markdown(made: Iterable[Row]) -> str:
         "|---|---|---|---|---|",
     ]
     for row in made:
-        ratio = "-" if row.ratio is None else f"{row.ratio:.2f} × {reference(row.workload)}"
         low, high = _figure(row.min), _figure(row.max)
         values = f"{_figure(row.median)} ({low}..{high})"
-        lines.append(f"| {row.workload} | {row.system} | {values} | {row.unit} | {ratio} |")
+        lines.append(f"| {row.workload} | {row.system} | {values} | {row.unit} | {row.relative} |")
     return "\n".join(lines)
 
 

@@ -29,37 +29,21 @@ if __name__ == "__main__":
 
 from benchmarks.actors import Center, Worker
 from benchmarks.forks import Fork
+from benchmarks.peers.zmq_block import run_curve
 from benchmarks.rounds import PATIENCE, ROOT, environment
 from benchmarks.transport import circumstances, load
 from tether.actors.directory import Directory, Place
-from tether.actors.encryption import Encryption
 from tether.actors.frames import Origin
 from tether.actors.keyring import Keyring
 from tether.actors.node import Node
 from tether.actors.zeromq import ZeroMQ
 
-WAYS = {"clear": "off", "control": "control", "sealed": "on", "curve": "on"}
-"""What is compared, with the level of encryption of each."""
+WAYS = {"clear": "off", "control": "control", "sealed": "on", "curve": ""}
+"""What is compared, with the level of encryption of each; CURVE is that of plain ZeroMQ."""
 HOSTS = {"worker": "a", "center": "b"}
 
 Found = dict[str, dict[str, list[float]]]
 """Rows, ways, and a value of each round."""
-
-
-class Curved(Encryption):
-    """Bulk by CURVE too, as tether does not do."""
-
-    def seals(self, endpoint: str) -> bool:  # noqa: ARG002 - none is
-        """Seal nothing: CURVE does."""
-        return False
-
-    def listen(self, socket: zmq.Socket[bytes], endpoint: str, *, bulk: bool) -> None:  # noqa: ARG002
-        """Prepare both sockets as that of control is."""
-        super().listen(socket, endpoint, bulk=False)
-
-    def dial(self, socket: zmq.Socket[bytes], process: str, endpoint: str, *, bulk: bool) -> None:  # noqa: ARG002
-        """Prepare both sockets as that of control is."""
-        super().dial(socket, process, endpoint, bulk=False)
 
 
 def main() -> None:
@@ -107,6 +91,8 @@ def fresh(way: str, job: str, scale: float) -> dict[str, float]:
 
 def one(way: str, job: str, scale: float) -> dict[str, float]:
     """Return the rows of a worker and a center in two processes, as if on two hosts."""
+    if way == "curve":
+        return curve(job, scale)
     addresses = endpoints()
     pairs = {host: zmq.curve_keypair() for host in HOSTS.values()}
     public = {host: pair[0] for host, pair in pairs.items()}
@@ -114,6 +100,14 @@ def one(way: str, job: str, scale: float) -> dict[str, float]:
     before = processor(resource.RUSAGE_SELF)
     with Fork(lambda: uvloop.run(serve(way, keys["center"], addresses))):
         rows = uvloop.run(measure(way, keys["worker"], addresses, job, scale))
+    spent = processor(resource.RUSAGE_SELF) - before + processor(resource.RUSAGE_CHILDREN)
+    return rows | {f"{job}-processor": spent}
+
+
+def curve(job: str, scale: float) -> dict[str, float]:
+    """Return the rows of ZeroMQ alone, which encrypts each vector as one message."""
+    before = processor(resource.RUSAGE_SELF)
+    rows = run_curve(job, scale)
     spent = processor(resource.RUSAGE_SELF) - before + processor(resource.RUSAGE_CHILDREN)
     return rows | {f"{job}-processor": spent}
 
@@ -136,8 +130,6 @@ def endpoints() -> dict[str, tuple[str, str]]:
 def node(side: str, way: str, keyring: Keyring, addresses: Mapping[str, tuple[str, str]]) -> Node:
     """Return one of the two processes."""
     transport = ZeroMQ(side, 1, addresses, keyring=keyring, hosts=HOSTS, encryption=WAYS[way])
-    if way == "curve":
-        transport._encryption = Curved("on", keyring, HOSTS)
     places = {
         "center/0": Place("center", Center),
         "worker/0": Place("worker", Worker),

@@ -19,7 +19,13 @@ BATCH = 64
 SIZES = {"4MB": 1_000_000, "40MB": 10_000_000, "400MB": 100_000_000}
 """Numbers (float32) of the vector that is exchanged."""
 
-JOBS = ("W1", "W1-pinned", "W2", "W3-4MB", "W3-40MB", "W3-400MB", "W4", "W5", "ping")
+OVER_TCP = frozenset({"tether-tcp", "tether-sealed", "zmq-curve"})
+"""Systems whose vectors go over TCP on the loopback device, and are compared with raw TCP."""
+
+JOBS = (
+    *("W1", "W1-pinned", "W2", "W3-4MB", "W3-40MB", "W3-400MB", "W4", "W5", "ping"),
+    "ping-400MB",
+)
 """What one process start measures; a job may give several rows."""
 
 AMOUNTS = {
@@ -33,6 +39,7 @@ AMOUNTS = {
     "W4": 60,
     "W5": 120,
     "ping": 1000,
+    "ping-400MB": 1000,
 }
 """Messages of one run at scale 1; W4 and W5: of each worker and each agent."""
 
@@ -45,6 +52,11 @@ def amount(what: str, scale: float) -> int:
 def numbers(job: str) -> int:
     """Return how many numbers the vector of a W3 job has."""
     return SIZES[job.removeprefix("W3-")]
+
+
+def moved(job: str) -> int:
+    """Return how many numbers the vector has that moves during a job of pings."""
+    return SIZES[job.removeprefix("ping-") if "-" in job else "40MB"]
 
 
 def touch(values: NDArray[Any]) -> float:
@@ -74,8 +86,10 @@ def unit(row: str) -> str:
     return "requests/s" if row.startswith("W5") else "exchanges/s"
 
 
-def reference(row: str) -> str:
-    """Return the system that the others are compared with in this row."""
+def reference(row: str, system: str = "") -> str:
+    """Return the system that the others, or this one, are compared with in this row."""
+    if system in OVER_TCP and row.startswith("W3") and unit(row) == "exchanges/s":
+        return "tcp"
     if row.startswith(("W1", "W2")):
         return "unix"
     if row.endswith(("-worker", "-center")) or row.startswith("W5"):

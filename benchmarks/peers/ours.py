@@ -8,10 +8,16 @@ from typing import Any
 from benchmarks.actors import Center, Mover, Worker
 from benchmarks.measure import together
 from benchmarks.results import spread
-from tether.runners.world import World
+from benchmarks.workloads import moved
+from tether.runners.world import By, World
 
-JOBS = ("W1", "W1-pinned", "W2", "W3-4MB", "W3-40MB", "W3-400MB", "W4", "W5", "ping")
-COPIED = ("W3-4MB", "W3-40MB", "W3-400MB", "W4")
+VECTORS = ("W3-4MB", "W3-40MB", "W3-400MB")
+SMALL = ("W1", "W1-pinned", "W2")
+"""Jobs of small messages, which go over ZeroMQ between hosts."""
+BULK = (*VECTORS, "W4", "ping", "ping-400MB")
+"""Jobs of vectors, which have a connection of their own between hosts."""
+JOBS = (*SMALL, *VECTORS, "W4", "W5", "ping", "ping-400MB")
+COPIED = (*VECTORS, "W4")
 """Jobs that can also be done with a vector in ordinary memory, which every send copies."""
 COUNTS = {"W4": 4, "W5": 32}
 AGENT_PROCESSES = 2
@@ -27,6 +33,16 @@ def run_copied(job: str, scale: float) -> dict[str, float]:
     return asyncio.run(_measured(job, scale, borrowed=False))
 
 
+def run_tcp(job: str, scale: float) -> dict[str, float]:
+    """Measure one job between processes that speak as those of two hosts, in the clear."""
+    return asyncio.run(_measured(job, scale, by="tcp", encryption="off"))
+
+
+def run_sealed(job: str, scale: float) -> dict[str, float]:
+    """Measure one job as between two hosts, encrypted as is usual."""
+    return asyncio.run(_measured(job, scale, by="tcp"))
+
+
 def wiring(job: str, *, borrowed: bool) -> dict[str, dict[str, Any]]:
     """Return the tables of a job."""
     worker: dict[str, Any] = {
@@ -36,22 +52,26 @@ def wiring(job: str, *, borrowed: bool) -> dict[str, dict[str, Any]]:
     tables: dict[str, dict[str, Any]] = {"center": {"actor": Center}, "worker": worker}
     if job == "W5":
         worker["processes"] = AGENT_PROCESSES
-    if job == "ping":
+    if job.startswith("ping"):
         tables["echo"] = {"actor": Center, "beside": "center"}
-        tables["mover"] = {"actor": Mover, "beside": "worker", "center": "@center"}
+        mover = {"actor": Mover, "beside": "worker", "center": "@center"}
+        tables["mover"] = {**mover, "numbers": moved(job)}
         worker["center"] = "@echo"
     return tables
 
 
-async def _measured(job: str, scale: float, *, borrowed: bool) -> dict[str, float]:
-    async with World(wiring(job, borrowed=borrowed), "processes") as world:
+async def _measured(
+    job: str, scale: float, *, borrowed: bool = True, by: By = "ipc", encryption: str = "on"
+) -> dict[str, float]:
+    tables = {**wiring(job, borrowed=borrowed), "run": {"encryption": encryption}}
+    async with World(tables, "processes", by=by) as world:
         workers = [world.ref(Worker, f"worker/{k}") for k in range(COUNTS.get(job, 1))]
         if job in COUNTS:
             spans = await asyncio.gather(*(worker.span(job, scale) for worker in workers))
             return {job: together(spans)}
-        if job == "ping":
+        if job.startswith("ping"):
             await world.ref(Mover, "mover").moving()
-        if job == "ping" or job.startswith("W1"):
-            rows = spread(job, await workers[0].durations(job, scale))
-            return rows if job == "ping" else {job: rows[f"{job}-p50"]}
+            return spread(job, await workers[0].durations(job, scale))
+        if job.startswith("W1"):
+            return {job: spread(job, await workers[0].durations(job, scale))[f"{job}-p50"]}
         return await workers[0].rows(job, scale)

@@ -22,6 +22,7 @@ from benchmarks.workloads import (
     touch,
 )  # fmt: skip
 
+CURVED = ("W3-4MB", "W3-40MB", "W3-400MB")
 JOBS = ("W1", "W1-pinned", "W2", "W3-4MB", "W3-40MB", "W3-400MB", "W4", "W5")
 
 
@@ -35,9 +36,17 @@ def run(job: str, scale: float) -> dict[str, float]:
     return rows
 
 
-def serve(address: str) -> None:
+def run_curve(job: str, scale: float) -> dict[str, float]:
+    """Measure one job over TCP, encrypted by CURVE."""
+    keys = wire.Keys.drawn()
+    centers, alone = partial(serve, keys=keys), partial(_alone, job, scale, keys=keys)
+    rows: dict[str, float] = wire.with_center(centers, [alone], wire.free_port())[0]
+    return rows
+
+
+def serve(address: str, keys: wire.Keys | None = None) -> None:
     """Be the center, until killed."""
-    end = wire.open_socket(zmq.ROUTER, address, bind=True)
+    end = wire.open_socket(zmq.ROUTER, address, bind=True, keys=keys)
     service = wire.Service(end)
     while True:
         end.poll()
@@ -47,8 +56,8 @@ def serve(address: str) -> None:
 class Client:
     """One blocking socket."""
 
-    def __init__(self, address: str) -> None:
-        self.end = wire.open_socket(zmq.DEALER, address)
+    def __init__(self, address: str, keys: wire.Keys | None = None) -> None:
+        self.end = wire.open_socket(zmq.DEALER, address, keys=keys)
 
     def ask(self, want: bytes, body: bytes = b"", vector: Floats | None = None) -> bytes:
         """Send, and wait for the small answer."""
@@ -66,8 +75,8 @@ class Client:
         return np.frombuffer(self.end.recv(copy=False).buffer, np.float32)
 
 
-def _alone(job: str, scale: float, address: str) -> dict[str, float]:
-    client = Client(address)
+def _alone(job: str, scale: float, address: str, keys: wire.Keys | None = None) -> dict[str, float]:
+    client = Client(address, keys)
     if job == "W2":
         ticks = _tick_rate(client, amount("W2", scale))
         return {"W2": ticks, "W2-ask16": _ask_rate(client, amount("W2-ask16", scale))}

@@ -6,12 +6,13 @@ the same first five bytes.
 
 from __future__ import annotations
 
+import socket
 import struct
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import zmq
@@ -32,11 +33,41 @@ def head(want: bytes, number: int, body: bytes = b"") -> bytes:
     return want + struct.pack("<I", number) + body
 
 
-def open_socket(kind: int, address: str, *, bind: bool = False) -> zmq.Socket[bytes]:
+class Keys(NamedTuple):
+    """The CURVE keys of a center and of its client, each public and secret."""
+
+    center: tuple[bytes, bytes]
+    client: tuple[bytes, bytes]
+
+    @classmethod
+    def drawn(cls) -> Keys:
+        """Return new ones."""
+        return cls(zmq.curve_keypair(), zmq.curve_keypair())
+
+    def guard(self, end: zmq.Socket[bytes], *, center: bool) -> None:
+        """Have a socket encrypt all that goes through it."""
+        end.curve_publickey, end.curve_secretkey = self.center if center else self.client
+        if center:
+            end.curve_server = True
+        else:
+            end.curve_serverkey = self.center[0]
+
+
+def free_port() -> str:
+    """Return a TCP endpoint of this machine that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return f"tcp://127.0.0.1:{held.getsockname()[1]}"
+
+
+def open_socket(
+    kind: int, address: str, *, bind: bool = False, keys: Keys | None = None
+) -> zmq.Socket[bytes]:
     """Return a socket without a high-water mark, so that nothing is dropped."""
     end: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
     end.linger = 0
     end.set_hwm(0)
+    if keys is not None:
+        keys.guard(end, center=bind)
     (end.bind if bind else end.connect)(address)
     return end
 
@@ -124,10 +155,12 @@ class Service:
         self._calls.clear()
 
 
-def with_center(serve: Callable[[str], None], works: list[Callable[[str], Any]]) -> list[Any]:
+def with_center(
+    serve: Callable[[str], None], works: list[Callable[[str], Any]], address: str = ""
+) -> list[Any]:
     """Run a center and so many clients, each in a process of its own; return what they found."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder, ExitStack() as stack:
-        address = f"ipc://{Path(folder) / 'center'}"
+        address = address or f"ipc://{Path(folder) / 'center'}"
         stack.enter_context(Fork(lambda: serve(address)))
         clients = [stack.enter_context(Fork(lambda work=work: work(address))) for work in works]  # type: ignore[misc]
         return [client.result() for client in clients]

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgpack
 import pytest
-import zmq
 
-from tests.actors.conftest import until
+from tests.actors.uploads import Shore, upload
 from tether.actors.agreement import ACCEPT, LOST, OFFER, Agreement, unpacked
+from tether.actors.bulk import Hello, proof_of
 from tether.actors.frames import VERSION
-from tether.actors.pump import Intake
 from tether.actors.refusals import Refusals
-from tether.actors.sealing import ENVELOPE, epoch_of
-from tether.actors.speaker import SealedOutlet
+from tether.actors.sealing import Refused, epoch_of
+
+Said = list[tuple[str, bytes]]
 
 
 def word(kind: int, value: int) -> bytes:
     return bytes(msgpack.packb([VERSION, kind, value]))
-
-
-Said = list[tuple[str, bytes]]
 
 
 class Side:
@@ -29,30 +26,22 @@ class Side:
 
     def __init__(self) -> None:
         self.said: Said = []
-        self.resent: list[str] = []
         self.refusals = Refusals("side")
-        self.agreement = Agreement(
-            lambda process, word: self.said.append((process, word)),
-            self.resent.append,
-            self.refusals,
-        )
+        self.agreement = Agreement(lambda *said: self.said.append(said), self.refusals)
 
     def words(self) -> list[tuple[int, object]]:
         return [unpacked(word) for _, word in self.said]
 
 
 class Line:
-    """A bulk connection from left to right."""
+    """The connection of bulk from left to right, and what is said about its keys."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        self.far = context.socket(zmq.ROUTER)
-        self.far.bind("inproc://bulk")
-        near = context.socket(zmq.DEALER)
-        near.connect("inproc://bulk")
-        self.outlet = SealedOutlet(near)
-        self.came: list[list[memoryview]] = []
-        self.intake = Intake(self.far, self.came.append, copy=False)
+    def __init__(self, folder: Path) -> None:
+        self.shore = Shore(folder)
         self.left, self.right = Side(), Side()
+        self.upload = upload(
+            self.shore.address, begin=lambda made: self.left.agreement.begin("right", made)
+        )
 
     def hand_over(self) -> None:
         """Bring all that was said to the other side, until nobody says more."""
@@ -62,112 +51,115 @@ class Line:
                 (self.right, "right", self.left),
             ):
                 said, one.said = one.said, []
-                for _, word in said:
-                    other.agreement.hear(name, word)
-
-    def taken(self) -> list[tuple[bytes, bytes] | None]:
-        """Return what opens of all that came."""
-        came, self.came[:] = list(self.came), []
-        found = []
-        for _, head, body in came:
-            opened = self.right.agreement.open(bytes(head), body)
-            found.append(None if opened is None else (opened[0], bytes(opened[1])))
-        return found
+                for _, told in said:
+                    other.agreement.hear(name, told)
 
     def close(self) -> None:
-        self.outlet.close(0)
-        self.intake.close(0)
+        self.upload.close()
+        self.shore.close()
 
 
 @pytest.fixture
-async def line() -> AsyncIterator[Line]:
-    with zmq.Context() as context:
-        made = Line(context)
-        yield made
-        made.close()
+async def line(folder: Path) -> Line:
+    return Line(folder)
 
 
-async def test_nothing_leaves_before_the_other_side_has_the_key(line: Line) -> None:
-    line.outlet.send(b"head", memoryview(b"data"))
-    line.left.agreement.begin("right", line.outlet)
-    assert (len(line.outlet), line.left.words()) == (1, [(OFFER, line.outlet.key)])
+async def test_nothing_is_dialled_before_the_other_side_has_the_key(line: Line) -> None:
+    line.upload.send(b"head", b"data")
+    line.upload.begin()
+    assert (len(line.upload), line.left.words()) == (1, [(OFFER, line.upload.key)])
+    assert not line.shore.stream
 
     line.hand_over()
-    await until(lambda: line.came)
+    hello = await line.shore.accepted()
 
-    assert line.taken() == [(b"head", b"data")]
+    assert line.right.agreement.claim(hello) == ("left", line.upload.key)
+    line.close()
+
+
+async def test_a_hello_opens_one_connection(line: Line) -> None:
+    line.upload.begin()
+    line.hand_over()
+    hello = Hello(line.upload.epoch, proof_of(line.upload.key))
+    line.right.agreement.claim(hello)
+
+    line.left.said.append(("right", bytes(msgpack.packb([VERSION, OFFER, line.upload.key]))))
+    line.hand_over()
+
+    with pytest.raises(Refused, match="or that was used before"):
+        line.right.agreement.claim(hello)
+    line.close()
 
 
 async def test_the_answer_to_an_older_offer_lets_nothing_out(line: Line) -> None:
-    line.left.agreement.begin("right", line.outlet)
-    old = line.outlet.epoch
-    line.left.agreement.begin("right", line.outlet)
+    line.upload.begin()
+    old = line.upload.epoch
+    line.left.agreement.begin("right", line.upload)
 
-    line.outlet.accepted(old)
-    line.outlet.send(b"head", memoryview(b"data"))
+    line.upload.accepted(old)
 
-    assert len(line.outlet) == 1
-    assert line.outlet.epoch != old
+    assert line.upload.waits
+    assert line.upload.epoch != old
+    line.close()
 
 
 async def test_what_may_have_been_lost_is_said_again(line: Line) -> None:
-    line.left.agreement.begin("right", line.outlet)
+    line.upload.begin()
     line.left.said.clear()
     line.left.agreement.repeat("right")
-    line.outlet.send(b"head", memoryview(b"data"))
 
     ((_, offer),) = line.left.said
     line.right.agreement.hear("left", offer)
     line.right.said.clear()
     line.right.agreement.repeat("left")
 
-    assert line.right.words() == [(ACCEPT, line.outlet.epoch)]
+    assert line.right.words() == [(ACCEPT, line.upload.epoch)]
     line.hand_over()
-    await until(lambda: line.came)
-    assert line.taken() == [(b"head", b"data")]
+    await line.shore.accepted()
+    line.left.agreement.repeat("right")
+    assert line.left.words() == []  # a key that is in use is offered no more
+    line.close()
 
 
-async def test_a_chunk_that_does_not_open_leads_to_another_key_and_is_told_once(
+async def test_what_could_not_be_opened_leads_to_another_key(
     line: Line, caplog: pytest.LogCaptureFixture
 ) -> None:
-    line.left.agreement.begin("right", line.outlet)
+    line.upload.begin()
     line.hand_over()
-    first = line.outlet.key
-    for _ in range(3):
-        forged = ENVELOPE.pack(line.outlet.epoch, 0) + bytes(40)
-        assert line.right.agreement.open(forged, memoryview(bytes(40))) is None
+    first, hello = line.upload.key, await line.shore.accepted()
 
-    assert line.right.words() == [(LOST, line.outlet.epoch)]
+    line.right.agreement.lose("left", hello.epoch)
     line.hand_over()
+    await line.shore.until(lambda: line.upload.key != first)
 
-    assert line.outlet.key != first
-    assert line.left.resent == ["right"]
-    assert line.right.refusals.count == {"forged": 1, "given up": 2}
+    assert line.left.words() == [(OFFER, line.upload.key)]
     assert line.left.refusals.count == {"chunk lost": 1}
     assert "right could not open a chunk, so a new key is agreed on" in caplog.text
-    line.outlet.send(b"head", memoryview(b"data"))
-    await until(lambda: line.came)
-    assert line.taken() == [(b"head", b"data")]
+    line.close()
 
 
 async def test_the_loss_of_what_was_sealed_with_an_older_key_changes_nothing(line: Line) -> None:
-    line.left.agreement.begin("right", line.outlet)
+    line.upload.begin()
     line.hand_over()
-    key = line.outlet.key
+    key = line.upload.key
+    await line.shore.accepted()
 
-    line.right.said.append(("left", word(LOST, 7)))
-    line.hand_over()
+    line.left.agreement.hear("right", word(LOST, 7))
 
-    assert line.outlet.key == key
+    assert line.upload.key == key
+    assert not line.upload.waits
+    line.close()
 
 
 async def test_who_is_forgotten_is_offered_nothing(line: Line) -> None:
-    line.left.agreement.begin("right", line.outlet)
+    line.upload.begin()
     line.left.said.clear()
 
     line.left.agreement.forget("right")
     line.left.agreement.repeat("right")
-    line.left.agreement.hear("right", word(ACCEPT, 7))
+    line.left.agreement.hear("right", word(ACCEPT, line.upload.epoch))
 
     assert line.left.said == []
-    assert epoch_of(line.outlet.key) == line.outlet.epoch
+    assert line.upload.waits
+    assert epoch_of(line.upload.key) == line.upload.epoch
+    line.close()

@@ -52,7 +52,7 @@ def test_an_empty_part_cannot_be_announced(assembly: Assembly) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset", "nbytes", "total"), [(4, 2, 5), (-1, 2, 5), (0, 0, 5), (0, 3, 6), (2**62, 1, 5)]
+    ("offset", "nbytes", "total"), [(4, 2, 5), (-1, 2, 5), (0, -1, 5), (0, 3, 6), (2**62, 1, 5)]
 )
 def test_a_chunk_outside_its_part_is_an_error(
     assembly: Assembly, offset: int, nbytes: int, total: int
@@ -68,3 +68,22 @@ def test_a_part_of_another_size_than_the_message_says_is_an_error(assembly: Asse
 
     with pytest.raises(ValueError, match="part 0 has 5 bytes, but the message says 4"):
         assembly.complete((Part(4),))
+
+
+def test_who_asks_where_a_chunk_belongs_has_nothing_counted(assembly: Assembly) -> None:
+    parts = (Part(5),)
+    asked = assembly.place(0, 3, 0, 5)
+    assert asked is not None
+    asked[:] = b"de"
+    assert not assembly.complete(parts)
+
+    for offset, data in ((0, b"abc"), (3, b"de")):
+        place = assembly.place(0, offset, len(data), 5)
+        assert place is not None
+        if not offset:
+            place[:] = data
+
+    assert assembly.complete(parts)
+    assembly.fill(parts)
+    assert parts[0].memory.tobytes() == b"abcde"
+    assert assembly.place(0, 3, 0, 5) is None

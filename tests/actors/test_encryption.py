@@ -29,9 +29,9 @@ from tests.actors.conftest import (
     until,
 )
 from tether.actors import oneway
+from tether.actors.bulk import HELLO, WORD, pack_hello
 from tether.actors.encryption import Encryption
 from tether.actors.frames import VERSION
-from tether.actors.sealing import ENVELOPE
 from tether.actors.zeromq import KEYS, ZeroMQ
 
 
@@ -319,18 +319,19 @@ async def test_what_a_stranger_sends_to_bulk_costs_a_count(
     center = pair.spawn("center/0", Center)
     assert await center.echo(torch.ones(10)) is not None
     right = network(pair, "right")
-    client = dealer()
-    client.connect(right.bound[1])
+    port = int(right.bound[1].rpartition(":")[2])
+    known = pack_hello(7, bytes(32))
 
-    for parts in ([b"1"], [b"head", b"data"], [ENVELOPE.pack(1, 0) + bytes(30), bytes(100)]):
-        client.send_multipart(parts)
+    for said in (bytes(HELLO.size), known, known.replace(WORD, b"father/"), b"too short"):
+        with socket.create_connection(("127.0.0.1", port)) as stranger:
+            stranger.sendall(said)
     await until(lambda: right.refusals.count.total() == 3)
 
-    assert right.refusals.count == {"foreign": 1, "unsealed": 1, "unknown key": 1}
-    assert right.foreign == 1
-    assert "right: a chunk was refused: a chunk came that is not sealed" in caplog.text
+    assert right.refusals.count == {"foreign": 2, "unknown key": 1}
+    assert right.foreign == 2
+    assert "a connection came that does not begin as one for bulk does" in caplog.text
+    assert "under a key that nobody has told, or that was used before" in caplog.text
     assert await center.echo(torch.ones(100_000)) is not None
-    client.close()
 
 
 async def test_a_host_speaks_only_for_its_own_processes(caplog: pytest.LogCaptureFixture) -> None:
@@ -395,7 +396,7 @@ def test_a_process_whose_host_is_unknown_is_not_spoken_to() -> None:
     client = dealer()
 
     with pytest.raises(ValueError, match="but nobody has told on which host it runs, and so which"):
-        encryption.dial(client, "other", "tcp://127.0.0.1:1", bulk=False)
+        encryption.dial(client, "other", "tcp://127.0.0.1:1")
     client.close()
 
 
@@ -426,10 +427,10 @@ async def test_no_socket_has_beats_of_zeromqs_which_may_abort_the_process(pair: 
     await center.echo(1)
     left = network(pair, "left")
 
-    sockets = [listener.socket for listener in left._listeners]
-    sockets += [left._peer("right").control.pump.socket, left._peer("right").bulk.pump.socket]
+    assert left._listener is not None
+    sockets = [left._listener.socket, left._peer("right").control.pump.socket]
 
-    assert [socket.getsockopt(zmq.HEARTBEAT_IVL) for socket in sockets] == [0] * 4
+    assert [socket.getsockopt(zmq.HEARTBEAT_IVL) for socket in sockets] == [0] * 2
 
 
 async def test_what_was_queued_before_a_key_was_agreed_on_leaves_in_order() -> None:
@@ -475,7 +476,7 @@ async def test_one_whose_address_is_learned_later_is_told_then_that_its_key_is_k
     await right.start(heard)
     left.addresses["right"] = right.bound
     left.send_chunk("right", b"head", memoryview(b"data"))
-    await until(lambda: right._agreement._openers.epochs("left"))
+    await until(lambda: right._agreement._keys.epochs("left"))
 
     right.renew("left", left.bound)
     right.send("left", b"hello")

@@ -12,8 +12,8 @@ from tether.actors.sealing import (
     ENVELOPE,
     KEPT,
     TAG,
+    Keys,
     Opener,
-    Openers,
     Refused,
     Sealer,
     envelope,
@@ -44,10 +44,12 @@ def sealed(key: bytes, chunks: list[Plain]) -> list[Sealed]:
 
 def opened(opener: Opener, chunk: Sealed) -> Plain:
     number = envelope(chunk.head).number
-    header, data = opener.open(
-        number, chunk.head, memoryview(chunk.body), memoryview(bytearray(ROOM))
-    )
+    header, data = opener.open(number, chunk.head, memoryview(chunk.body), room)
     return header, bytes(data)
+
+
+def room(_header: bytes, size: int) -> memoryview:
+    return memoryview(bytearray(size))
 
 
 @settings(deadline=None)
@@ -169,12 +171,22 @@ def test_noise_is_refused(head: bytes, body: bytes) -> None:
         opened(Opener(new_key()), Sealed(head, body))
 
 
-def test_a_chunk_that_is_larger_than_its_room_is_refused() -> None:
+def test_where_a_chunk_belongs_is_asked_with_its_header_once_that_is_known_to_be_true() -> None:
     key = new_key()
-    head, body = Sealer(key).seal(b"", memoryview(bytes(50)), memoryview(bytearray(50 + TAG)))
+    head, body = Sealer(key).seal(b"where", memoryview(b"what"), memoryview(bytearray(4 + TAG)))
+    asked: list[tuple[bytes, int]] = []
+    memory = memoryview(bytearray(4))
 
+    def into(header: bytes, size: int) -> memoryview:
+        asked.append((header, size))
+        return memory
+
+    Opener(key).open(0, head, body, into)
     with pytest.raises(Refused, match="chunk 0 does not open"):
-        Opener(key).open(0, head, body, memoryview(bytearray(49)))
+        Opener(key).open(0, head[:-1] + bytes([head[-1] ^ 1]), body, into)
+
+    assert asked == [(b"where", 4)]
+    assert bytes(memory) == b"what"
 
 
 def test_no_two_nonces_of_a_key_are_the_same() -> None:
@@ -186,25 +198,43 @@ def test_no_two_nonces_of_a_key_are_the_same() -> None:
     assert len(halves) == 400  # one key, one nonce and one text would give one seal
 
 
-def test_the_last_keys_of_a_process_open_and_older_ones_do_not() -> None:
-    openers, keys = Openers(), [new_key() for _ in range(KEPT + 1)]
-    epochs = [openers.learn("left", key) for key in keys]
-    other = openers.learn("right", new_key())
-
-    assert openers.learn("left", keys[-1]) == epochs[-1]
-    assert openers.epochs("left") == tuple(epochs[1:])
-    assert [openers.find(epoch)[0] for epoch in (*epochs[1:], other)] == ["left", "left", "right"]
-    with pytest.raises(Refused, match="a chunk came under a key that nobody has told"):
-        openers.find(epochs[0])
+def proof(key: bytes) -> bytes:
+    return b"proof of " + key
 
 
-def test_a_key_that_is_told_again_goes_on_where_it_was() -> None:
-    openers, key = Openers(), new_key()
-    first, second = sealed(key, [(b"1", b"1"), (b"2", b"2")])
-    opened(openers.find(openers.learn("left", key))[1], first)
+def test_the_last_keys_of_a_process_are_known_and_older_ones_are_not() -> None:
+    known, keys = Keys(), [new_key() for _ in range(KEPT + 1)]
+    epochs = [known.learn("left", key) for key in keys]
+    other, another = known.learn("right", theirs := new_key()), proof(theirs)
 
-    again = openers.find(openers.learn("left", key))[1]
+    assert known.learn("left", keys[-1]) == epochs[-1]
+    assert known.epochs("left") == tuple(epochs[1:])
+    assert [known.claim(epoch_of(key), proof(key), proof) for key in keys[1:]] == [
+        ("left", key) for key in keys[1:]
+    ]
+    assert known.claim(other, another, proof) == ("right", theirs)
+    with pytest.raises(Refused, match="a connection came under a key that nobody has told"):
+        known.claim(epochs[0], proof(keys[0]), proof)
 
-    assert opened(again, second) == (b"2", b"2")
-    with pytest.raises(Refused, match="came again"):
-        opened(again, first)
+
+def test_a_key_is_for_one_connection_even_if_it_is_told_again() -> None:
+    known, key = Keys(), new_key()
+    epoch = known.learn("left", key)
+    known.claim(epoch, proof(key), proof)
+
+    assert known.learn("left", key) == epoch
+    with pytest.raises(Refused, match="or that was used before") as error:
+        known.claim(epoch, proof(key), proof)
+
+    assert (error.value.reason, known.epochs("left")) == ("unknown key", (epoch,))
+
+
+def test_who_does_not_know_a_key_cannot_use_it_up() -> None:
+    known, key = Keys(), new_key()
+    epoch = known.learn("left", key)
+
+    with pytest.raises(Refused, match="a connection came that does not know its key") as error:
+        known.claim(epoch, proof(new_key()), proof)
+
+    assert error.value.reason == "wrong proof"
+    assert known.claim(epoch, proof(key), proof) == ("left", key)

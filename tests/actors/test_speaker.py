@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,8 +10,7 @@ import zmq
 from tests.actors.conftest import keyrings, until
 from tether.actors.pump import Outlet
 from tether.actors.refusals import FAILED_PROTOCOL
-from tether.actors.sealing import Opener, envelope
-from tether.actors.speaker import SealedOutlet, Speaker
+from tether.actors.speaker import Speaker
 
 
 @pytest.fixture
@@ -84,33 +82,3 @@ async def test_one_whom_zeromq_would_never_call_again_is_called_again(
     assert made == []
     speaker.close(0)
     guarded.close()
-
-
-async def test_what_found_no_room_is_sealed_once_and_leaves_later(
-    context: zmq.Context[zmq.Socket[bytes]],
-) -> None:
-    near = context.socket(zmq.DEALER)
-    near.setsockopt(zmq.SNDHWM, 1)
-    near.setsockopt(zmq.IMMEDIATE, 1)
-    outlet = SealedOutlet(near)
-    outlet.change()
-    outlet.accepted(outlet.epoch)
-    for number in range(20):
-        outlet.send(b"%d" % number, memoryview(bytes([number]) * number))
-
-    far = context.socket(zmq.ROUTER)
-    far.bind("inproc://far")
-    near.connect("inproc://far")
-    opener = Opener(outlet.key)
-    came: list[tuple[bytes, bytes]] = []
-    while len(came) < 20:
-        await asyncio.sleep(0)
-        while far.poll(0):
-            _, head, body = far.recv_multipart()
-            number = envelope(head).number
-            header, data = opener.open(number, head, memoryview(body), memoryview(bytearray(64)))
-            came.append((header, bytes(data)))
-
-    assert came == [(b"%d" % number, bytes([number]) * number) for number in range(20)]
-    outlet.close(0)
-    far.close()

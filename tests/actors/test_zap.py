@@ -1,8 +1,8 @@
-"""Who is let in: with a key of the list, or to bulk from the address of one who had it."""
+"""Who is let in: with a key of the list; and from where such a one has come."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import zmq
@@ -20,7 +20,9 @@ def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
 
 
 async def answers(
-    context: zmq.Context[zmq.Socket[bytes]], *asked: tuple[bytes, bytes, list[bytes]]
+    context: zmq.Context[zmq.Socket[bytes]],
+    *asked: tuple[bytes, bytes, list[bytes]],
+    then: Callable[[Authenticator], None] = lambda _: None,
 ) -> tuple[list[list[bytes]], list[str]]:
     """Return what is answered to (address, mechanism, credentials), and who was refused."""
     refused: list[str] = []
@@ -33,6 +35,7 @@ async def answers(
         head = [b"", b"1.0", b"%d" % number, b"tether", address, b"", mechanism]
         socket.send_multipart([*head, *credentials])
     await until(lambda: len(came) == len(asked))
+    then(authenticator)
     intake.close(0)
     authenticator.close()
     return came, refused
@@ -60,17 +63,21 @@ async def test_another_key_is_not_and_is_shown(context: zmq.Context[zmq.Socket[b
     assert refused == [f"one from 10.0.0.9 was not let in: its key, {key}, is on no list"]
 
 
-async def test_without_a_key_only_they_are_let_in_whose_address_has_had_one(
+async def test_it_is_remembered_from_where_one_with_a_key_has_come(
     context: zmq.Context[zmq.Socket[bytes]],
 ) -> None:
-    came, refused = await answers(
+    seen: list[bool] = []
+
+    def known(authenticator: Authenticator) -> None:
+        seen.extend(map(authenticator.knows, ("10.0.0.1", "::ffff:10.0.0.1", "10.0.0.9")))
+
+    came, _ = await answers(
         context,
+        (b"::ffff:10.0.0.1", b"CURVE", [LISTED]),
+        (b"10.0.0.9", b"CURVE", [UNLISTED]),
         (b"10.0.0.1", b"NULL", []),
-        (b"10.0.0.1", b"CURVE", [LISTED]),
-        (b"10.0.0.1", b"NULL", []),
-        (b"10.0.0.9", b"NULL", []),
+        then=known,
     )
 
-    assert [parts[3] for parts in came] == [b"400", b"200", b"200", b"400"]
-    text = "one from {} was not let in: nobody with a key has come from there"
-    assert refused == [text.format("10.0.0.1"), text.format("10.0.0.9")]
+    assert [parts[3] for parts in came] == [b"200", b"400", b"400"]
+    assert seen == [True, True, False]

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import zmq
 
 from tests.actors.conftest import SIDES, joined, until
 from tests.actors.lines import ZEROMQ
-from tether.actors.zeromq import ZeroMQ
+from tether.actors.switch import Switch
+from tether.actors.zeromq import KEYS, ZeroMQ
 
 
 class Center:
@@ -26,24 +28,47 @@ def stranger(address: str) -> zmq.Socket[bytes]:
     return socket
 
 
-@pytest.mark.parametrize("which", [0, 1])
 async def test_a_strangers_frames_are_counted_and_cost_nothing(
-    folder: Path, which: int, caplog: pytest.LogCaptureFixture
+    folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     addresses = ZEROMQ.endpoints(folder, *SIDES)
     pair = await joined({side: ZEROMQ.make(side, 1, addresses) for side in SIDES})
     center = pair.spawn("center/0", Center)
     transport = pair.nodes["right"].transport
     assert isinstance(transport, ZeroMQ)
-    socket = stranger(addresses["right"][which])
-    for parts in ([b"1", b"2", b"3", b"4"], [b"\xc1"] * (which + 1), [b""] * (which + 1)):
+    socket = stranger(addresses["right"][0])
+    for parts in ([b"1", b"2", b"3", b"4"], [b"\xc1"], [b""], [KEYS, b"\xc1"]):
         socket.send_multipart(parts)
 
     refused = pair.nodes["right"].switch.refused
-    await until(lambda: transport.foreign == 1 and refused.total() == 2)
+    await until(lambda: transport.refusals.count.total() == 2 and refused.total() == 2)
 
     assert "right: a message of 5 frames was refused" in caplog.text
-    assert refused == {("frame", "chunk")[which]: 2}
+    assert transport.refusals.count == {"foreign": 1, "word": 1}
+    assert refused == {"frame": 2}
     assert await center.echo(1) == 1
     socket.close()
+    await pair.close()
+
+
+async def test_memory_is_received_into_where_it_belongs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = ZEROMQ.endpoints(folder, *SIDES)
+    pair = await joined({side: ZEROMQ.make(side, 1, addresses) for side in SIDES})
+    center = pair.spawn("center/0", Center)
+    copied: list[int] = []
+    chunk = Switch.chunk
+
+    def copy(switch: Switch, header: bytes, data: memoryview) -> None:
+        copied.append(len(data))
+        chunk(switch, header, data)
+
+    monkeypatch.setattr(Switch, "chunk", copy)
+    assert await center.echo(1) == 1
+
+    x = torch.arange(3_000_000.0)
+    assert torch.equal(await center.echo(x), x)
+
+    assert copied == []
     await pair.close()
