@@ -74,9 +74,10 @@ def _land(switch: Switch, link: Link, chunk: Chunk, room: memoryview) -> None:
     try:
         if link.inward.place(number, part, offset, len(room), total) is None:
             return
-        for message in link.inward.due():
+        due = link.inward.due()
+        if due:
             switch.acknowledge(link)
-            switch.inbox.deliver(link, message)
+            switch.inbox.deliver(link, due)
     except (ValueError, LookupError) as error:
         switch.refused["chunk"] += 1
         log.warning("%s: a chunk was refused: %s", switch.origin.process, error)

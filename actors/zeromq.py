@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,8 @@ class ZeroMQ:
         hosts = {} if hosts is None else hosts
         self._encryption = Encryption(encryption, keyring, hosts, everywhere)
         self._closed = False
-        self._identity = f"{process}/{incarnation}".encode()
+        self._identities = (f"{process}/{incarnation}.{n}".encode() for n in count())
+        """One for each socket: of two by the same name a ROUTER hears the first alone."""
         self._heartbeat = round(heartbeat * 1000)
         self._timeout = round(unreachable * 1000)
         self._context = zmq.Context()
@@ -172,7 +174,7 @@ class ZeroMQ:
     def _dealer(self, process: str, address: str) -> zmq.Socket[bytes]:
         socket = self._socket(zmq.DEALER, address)
         socket.setsockopt(zmq.IMMEDIATE, 1)
-        socket.setsockopt(zmq.IDENTITY, self._identity)
+        socket.setsockopt(zmq.IDENTITY, next(self._identities))
         try:
             self._encryption.dial(socket, process, address)
         except ValueError:

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from tether.actors import codec, frames
+from tether.actors.bulk import RECORD, pack_hello
 from tether.actors.control import NEWS
 from tether.actors.frames import VERSION, Frame, Origin
 from tether.actors.journal import DROPS
 from tether.actors.message import Body, Kind, Message, Part
 from tether.actors.outflow import LENGTH
 from tether.actors.packet import Ack, Packet, Pair
-from tether.actors.sealing import Sealer
+from tether.actors.sealing import Sealer, epoch_of
 from tether.actors.words import Cancel, Probe, Wait, Word
 from tether.runners.exchange import MAGIC
 
@@ -170,6 +171,22 @@ def chunk_streams() -> list[bytes]:
     """What comes over a connection for chunks."""
     found = [len(head).to_bytes(2, "little") + head + bytes(50) for head in headers()]
     return [letters(b"p/1", *found), letters(b"p/1", found[0])]
+
+
+def bulk_streams() -> list[bytes]:
+    """What comes over a connection for chunks between hosts; the first byte says whether sealed."""
+    hello, sealer = pack_hello(epoch_of(KEY), KEY), Sealer(KEY)
+    chunks = [(header, memoryview(bytes(100))) for header in headers()]
+    plain_ = b"".join(_record(header, bytes(body)) for header, body in chunks)
+    shut = b""
+    for header, body in chunks:
+        head, data = sealer.seal(header, body, memoryview(bytearray(4096)))
+        shut += _record(head, bytes(data))
+    return [b"\0" + hello + plain_, b"\1" + hello + shut]
+
+
+def _record(header: bytes, data: bytes) -> bytes:
+    return RECORD.pack(len(header), len(data)) + header + data
 
 
 def letters(*messages: bytes) -> bytes:

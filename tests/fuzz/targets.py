@@ -12,14 +12,13 @@ from tests.fuzz import seeds
 from tests.fuzz.contract import MEBIBYTE, Breach, Target
 from tests.fuzz.wires import MOST_FILES, Wires, copies
 from tether.actors import agreement, codec, frames
-from tether.actors.agreement import Agreement
 from tether.actors.inflow import MAX_MESSAGE
 from tether.actors.leases import Leases
 from tether.actors.loans import BOARD
 from tether.actors.message import Body
 from tether.actors.plain import plain_arguments
-from tether.actors.refusals import Refusals
 from tether.actors.region import Region
+from tether.actors.sealing import Opener, envelope
 from tether.runners import exchange
 from tether.runners.line import Line
 
@@ -97,12 +96,13 @@ def packet(data: bytes) -> object:
 def sealed(data: bytes) -> object:
     """Open a chunk: nobody who has not the key gets one past it, whatever he sends."""
     length = data[0] if data else 0
-    keys = Agreement(lambda _process, _word: None, lambda _process: None, Refusals("p"))
-    keys.hear("q", seeds.key_words()[0])
-    opened = keys.open(data[1 : 1 + length], memoryview(data[1 + length :]))
-    if opened is None:
-        raise ValueError("it was refused, and counted")
-    return opened
+    head, sealed_data = data[1 : 1 + length], memoryview(data[1 + length :])
+    number = envelope(head).number
+    return Opener(seeds.KEY).open(number, head, sealed_data, lambda _head, size: _room(size))
+
+
+def _room(size: int) -> memoryview:
+    return memoryview(bytearray(size))
 
 
 @cache
@@ -116,6 +116,11 @@ def control(data: bytes) -> object:
 
 def bulk(data: bytes) -> object:
     return _refused(_wires().write("bulk", data))
+
+
+def stream(data: bytes) -> object:
+    """Read a connection of bulk between hosts, its chunks open or, after a first 1, sealed."""
+    return _refused(_wires().stream(data[1:], sealed=data[:1] == b"\1"))
 
 
 def _refused(times: int) -> int:
@@ -149,5 +154,6 @@ TARGETS = {
         _target("packet", packet, seeds=seeds.packets),
         _target("control", control, seeds=seeds.streams, memory=STREAM),
         _target("bulk", bulk, seeds=seeds.chunk_streams, memory=STREAM),
+        _target("stream", stream, seeds=seeds.bulk_streams, memory=STREAM),
     )
 }

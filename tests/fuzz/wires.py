@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.contract import Breach
+from tests.fuzz.seeds import KEY
 from tether.actors import frames
+from tether.actors.bulk import Hello, proof_of
+from tether.actors.download import Download
 from tether.actors.frames import Lease
+from tether.actors.landing import Landing
+from tether.actors.sealing import Opener, Refused
 from tether.actors.unix import SCHEME, Unix
 
 MOST_FILES = 200
@@ -54,7 +59,8 @@ class Wires:
         self._loop.set_exception_handler(self._failed)
         self._failure: BaseException | None = None
         self._unix = Unix("p", 1, {"p": ends})
-        self._loop.run_until_complete(self._unix.start(Listening()))
+        self._receiver = Listening()
+        self._loop.run_until_complete(self._unix.start(self._receiver))
 
     def _failed(self, _loop: object, context: dict[str, Any]) -> None:
         self._failure = context.get("exception") or RuntimeError(context["message"])
@@ -70,6 +76,41 @@ class Wires:
         if failure is not None:
             raise Breach(f"{line}: {type(failure).__name__} came out") from failure
         return self._unix.foreign - before
+
+    def stream(self, data: bytes, *, sealed: bool) -> int:
+        """Have a connection of bulk between hosts read; return how often it was refused."""
+        refused: list[ValueError] = []
+        self._loop.run_until_complete(self._streamed(data, refused, sealed=sealed))
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise Breach(f"stream: {type(failure).__name__} came out") from failure
+        return len(refused) + self._receiver.refused
+
+    async def _streamed(self, data: bytes, refused: list[ValueError], *, sealed: bool) -> None:
+        """Write it all to a download, and wait for its end."""
+        self._receiver.refused = 0
+        over = asyncio.Event()
+
+        def admit(download: Download, hello: Hello) -> Opener | None:
+            if hello.proof != proof_of(KEY):
+                raise Refused("nobody has that key", "forged")
+            download.process = "q"
+            return Opener(KEY) if sealed else None
+
+        client, accepted = socket.socketpair()
+        with client:
+            client.setblocking(False)
+            Download(
+                accepted,
+                Landing(self._receiver),
+                admit,
+                lambda _download, error: refused.append(error),
+                lambda _download: over.set(),
+            )
+            with suppress(ConnectionError):
+                await self._loop.sock_sendall(client, data)
+                client.shutdown(socket.SHUT_WR)
+            await over.wait()
 
     async def _written(self, line: str, data: bytes, descriptors: Sequence[int]) -> None:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))]
