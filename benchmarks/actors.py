@@ -39,11 +39,15 @@ class Center:
         count, self._ticks = self._ticks, 0
         return count
 
-    async def exchange(self, x: Tensor, touched: bool) -> Tensor:
-        """Answer a vector with one of the same size; if touched, read the one, write the other."""
+    async def exchange(self, x: Tensor, touched: bool, written: bool) -> Tensor:
+        """Answer a vector with one of the same size; if touched, read it, and write the answer.
+
+        If that is not to be written it is lent as it lies in transport memory.
+        """
         answer = buffer(tuple(x.shape), x.dtype)
         if touched:
             touch(x.numpy())
+        if touched and written:
             if self._theirs is None or len(self._theirs) != len(x):
                 self._theirs = x.clone()
             answer.copy_(self._theirs)
@@ -69,10 +73,13 @@ class Center:
 class Worker:
     """Measures from its own life, where a protocol's worker makes its calls."""
 
-    def __init__(self, center: Ref[Center], index: int, borrowed: bool = True) -> None:
+    def __init__(
+        self, center: Ref[Center], index: int, borrowed: bool = True, written: bool = True
+    ) -> None:
         self._center = center
         self._index = index
         self._borrowed = borrowed
+        self._written = written
         self._orders: asyncio.Queue[tuple[str, float, asyncio.Future[Any]]] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -132,7 +139,7 @@ class Worker:
         return buffer(count).fill_(1) if self._borrowed else torch.ones(count)
 
     async def _moved(self, x: Tensor, touched: bool) -> Floats:
-        answer: Floats = (await self._center.exchange(x, touched)).numpy()
+        answer: Floats = (await self._center.exchange(x, touched, self._written)).numpy()
         return answer
 
     async def _exchanges(self, job: str, count: int) -> dict[str, float]:
@@ -167,5 +174,5 @@ class Mover:
         """Exchange, one after the other."""
         x = buffer(self._numbers)
         while True:
-            await self._center.exchange(x, False)
+            await self._center.exchange(x, False, False)
             self._moving.set()

@@ -47,15 +47,17 @@ class System:
 ALL = {
     system.name: system
     for system in (
-        System("memcpy", "limits"),
-        System("shm", "shm"),
-        System("unix", "sockets", "run_unix"),
-        System("tcp", "sockets", "run_tcp"),
+        System("limit-memcpy", "limits"),
+        System("limit-shm", "shm"),
+        System("limit-unix", "sockets", "run_unix"),
+        System("limit-tcp", "sockets", "run_tcp"),
         System("zmq-block", "zmq_block"),
         System("zmq-reader", "zmq_reader"),
         System("zmq-curve", "zmq_block", "run_curve", "CURVED"),
         System("tether", "ours"),
-        System("tether-copied", "ours", "run_copied", "COPIED"),
+        System("tether-borrowed", "ours", "run_borrowed", "LENT"),
+        System("tether-written", "ours", "run_written", "LENT"),
+        System("tether-wire", "wire"),
         System("tether-zmq", "ours", "run_tcp", "SMALL"),
         System("tether-tcp", "ours", "run_tcp", "BULK"),
         System("tether-sealed", "ours", "run_sealed", "BULK"),

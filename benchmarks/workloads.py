@@ -89,9 +89,9 @@ def unit(row: str) -> str:
 def reference(row: str, system: str = "") -> str:
     """Return the system that the others, or this one, are compared with in this row."""
     if system in OVER_TCP and row.startswith("W3") and unit(row) == "exchanges/s":
-        return "tcp"
+        return "limit-tcp"
     if row.startswith(("W1", "W2")):
-        return "unix"
+        return "limit-unix"
     if row.endswith(("-worker", "-center")) or row.startswith("W5"):
         return "zmq-block"
-    return "zmq-reader" if row.startswith("ping") else "shm"
+    return "zmq-reader" if row.startswith("ping") else "limit-shm"

@@ -31,14 +31,14 @@ def measured(folder: Path, only: str, systems: str) -> list[dict[str, Any]]:
 
 
 def test_the_limits_give_a_row_for_each_workload_they_can_do(tmp_path: Path) -> None:
-    rows = measured(tmp_path, "W2,W3-4MB", "memcpy,unix")
+    rows = measured(tmp_path, "W2,W3-4MB", "limit-memcpy,limit-unix")
 
     found = {(row["workload"], row["system"]) for row in rows}
     assert found == {
-        ("W2", "unix"),
-        ("W2-ask16", "unix"),
-        *(("W3-4MB-untouched", system) for system in ("memcpy", "unix")),
-        *(("W3-4MB-touched", system) for system in ("memcpy", "unix")),
+        ("W2", "limit-unix"),
+        ("W2-ask16", "limit-unix"),
+        *(("W3-4MB-untouched", system) for system in ("limit-memcpy", "limit-unix")),
+        *(("W3-4MB-touched", system) for system in ("limit-memcpy", "limit-unix")),
     }
 
 
@@ -50,7 +50,7 @@ def test_tether_is_measured_by_actors_in_processes_of_their_own(tmp_path: Path) 
 
 
 def test_a_row_says_what_was_measured_and_how_it_spreads(tmp_path: Path) -> None:
-    rows = measured(tmp_path, "W3-4MB", "shm")
+    rows = measured(tmp_path, "W3-4MB", "limit-shm")
 
     assert [set(row) for row in rows] == [
         {"workload", "system", "median", "min", "max", "unit"}
@@ -59,10 +59,12 @@ def test_a_row_says_what_was_measured_and_how_it_spreads(tmp_path: Path) -> None
 
 
 def test_the_table_shows_each_row_and_its_ratio_to_the_reference() -> None:
-    done = transport("--only", "W1-pinned", "--systems", "unix,shm")
+    done = transport("--only", "W1-pinned", "--systems", "limit-unix,limit-shm")
 
-    lines = [line.split() for line in done.stdout.splitlines() if line.split()[1:2] == ["unix"]]
-    assert [(line[0], line[-3:]) for line in lines] == [("W1-pinned", ["1.00", "×", "unix"])]
+    lines = [
+        line.split() for line in done.stdout.splitlines() if line.split()[1:2] == ["limit-unix"]
+    ]
+    assert [(line[0], line[-3:]) for line in lines] == [("W1-pinned", ["1.00", "×", "limit-unix"])]
 
 
 def test_a_peer_that_is_not_installed_is_left_out_and_named() -> None:
@@ -70,7 +72,7 @@ def test_a_peer_that_is_not_installed_is_left_out_and_named() -> None:
     if not missing:
         pytest.skip("ray and xoscar are installed here")
 
-    done = transport("--only", "W1-pinned", "--systems", ",".join(["shm", *missing]))
+    done = transport("--only", "W1-pinned", "--systems", ",".join(["limit-shm", *missing]))
 
     said = {line for line in done.stderr.splitlines() if "is left out" in line}
     assert done.returncode == 0

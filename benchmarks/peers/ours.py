@@ -17,20 +17,25 @@ SMALL = ("W1", "W1-pinned", "W2")
 BULK = (*VECTORS, "W4", "ping", "ping-400MB")
 """Jobs of vectors, which have a connection of their own between hosts."""
 JOBS = (*SMALL, *VECTORS, "W4", "W5", "ping", "ping-400MB")
-COPIED = (*VECTORS, "W4")
-"""Jobs that can also be done with a vector in ordinary memory, which every send copies."""
+LENT = (*VECTORS, "W4")
+"""Jobs that can also be done with vectors in transport memory, which are lent, not copied."""
 COUNTS = {"W4": 4, "W5": 32}
 AGENT_PROCESSES = 2
 
 
 def run(job: str, scale: float) -> dict[str, float]:
-    """Measure one job; the worker's vector lies in transport memory, and is lent."""
-    return asyncio.run(_measured(job, scale, borrowed=True))
-
-
-def run_copied(job: str, scale: float) -> dict[str, float]:
-    """Measure one job; the worker's vector lies in ordinary memory, and is copied."""
+    """Measure one job; vectors lie in ordinary memory, and are copied on their way."""
     return asyncio.run(_measured(job, scale, borrowed=False))
+
+
+def run_borrowed(job: str, scale: float) -> dict[str, float]:
+    """Measure one job; vectors lie in transport memory, are lent there, and nobody writes them."""
+    return asyncio.run(_measured(job, scale, written=False))
+
+
+def run_written(job: str, scale: float) -> dict[str, float]:
+    """Measure one job; vectors are lent, and the center writes each answer before."""
+    return asyncio.run(_measured(job, scale))
 
 
 def run_tcp(job: str, scale: float) -> dict[str, float]:
@@ -43,11 +48,11 @@ def run_sealed(job: str, scale: float) -> dict[str, float]:
     return asyncio.run(_measured(job, scale, by="tcp"))
 
 
-def wiring(job: str, *, borrowed: bool) -> dict[str, dict[str, Any]]:
-    """Return the tables of a job."""
+def wiring(job: str, **vectors: bool) -> dict[str, dict[str, Any]]:
+    """Return the tables of a job; `vectors` says what is done with them."""
     worker: dict[str, Any] = {
-        "actor": Worker, "center": "@center", "index": "$index", "borrowed": borrowed,
-        "count": COUNTS.get(job, 1),
+        "actor": Worker, "center": "@center", "index": "$index", "count": COUNTS.get(job, 1),
+        **vectors,
     }  # fmt: skip
     tables: dict[str, dict[str, Any]] = {"center": {"actor": Center}, "worker": worker}
     if job == "W5":
@@ -61,9 +66,9 @@ def wiring(job: str, *, borrowed: bool) -> dict[str, dict[str, Any]]:
 
 
 async def _measured(
-    job: str, scale: float, *, borrowed: bool = True, by: By = "ipc", encryption: str = "on"
+    job: str, scale: float, *, by: By = "ipc", encryption: str = "on", **vectors: bool
 ) -> dict[str, float]:
-    tables = {**wiring(job, borrowed=borrowed), "run": {"encryption": encryption}}
+    tables = {**wiring(job, **vectors), "run": {"encryption": encryption}}
     async with World(tables, "processes", by=by) as world:
         workers = [world.ref(Worker, f"worker/{k}") for k in range(COUNTS.get(job, 1))]
         if job in COUNTS:
