@@ -41,7 +41,7 @@ def test_what_is_new_is_told_but_not_without_end(caplog: pytest.LogCaptureFixtur
 @pytest.mark.parametrize(
     ("event", "value", "reason", "there", "here"),
     [
-        (FAILED_AUTH, 400, "not on the list", "our key, or for bulk our address, is not on", ""),
+        (FAILED_AUTH, 400, "not on the list", "our key is not on its list", ""),
         (FAILED_PROTOCOL, MISMATCH, "encryption differs", "do not agree on encryption",
          "it does not encrypt as is done here"),
         (FAILED_PROTOCOL, CRYPTOGRAPHIC, "wrong key", "", "it takes another key for ours"),

@@ -229,13 +229,13 @@ def test_a_runtime_that_delivers_twice_is_caught(doubled: None) -> None:
 def test_a_runtime_that_does_not_book_what_it_has_done_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settle, done = Inbound.settle, count()
+    handled, done = Inbound.handled, count()
 
-    def forgets(self: Inbound, message: Message, dropped: str | None = None) -> None:
+    def forgets(self: Inbound, size: int) -> None:
         if next(done) != 50:
-            settle(self, message, dropped)
+            handled(self, size)
 
-    monkeypatch.setattr(Inbound, "settle", forgets)
+    monkeypatch.setattr(Inbound, "handled", forgets)
 
     simulation, _ = run(played(seed=3))
 
