@@ -47,13 +47,16 @@ class Trace:
 def _header(plain: list[Any]) -> list[Any]:
     """Return a frame's headers: each message's structure is its size and digest."""
     *head, packets, words = plain
-    return [*head, [[*packet[:-1], [*map(_message, packet[-1])]] for packet in packets], words]
+    return [*head, [_packet(*packet) for packet in packets], words]
 
 
-def _message(plain: list[Any]) -> list[Any]:
-    *head, data, sizes = plain
-    digest = None if data is None else _digest(data)
-    return [*head, digest, len(data or b""), sizes]
+def _packet(pair: Any, first: int, ack: Any, slips: list[Any], riders: Any) -> list[Any]:
+    return [pair, first, ack, [_message(*slip) for slip in slips], riders]
+
+
+def _message(*slip: Any) -> list[Any]:
+    *head, data = slip
+    return [*head, _digest(data) if data else None, len(data)]
 
 
 def _digest(data: bytes) -> str:

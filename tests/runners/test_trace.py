@@ -75,11 +75,12 @@ def test_a_frame_is_its_headers_with_the_size_and_digest_of_each_structure() -> 
 
     one, other = (blake2b(body, digest_size=8).hexdigest() for body in (b"\x01", b"\x02\x03"))
     assert trace.lines == 1
-    head = f"[{VERSION}, 'run', 'worker-0', 1, 0, "
+    head = f"[{VERSION}, ['run', 'worker-0', 1], 0, "
     assert text.startswith(f"0.0 frame worker-0 center-0 {len(data)} {head}")
-    assert "['worker/0', 'center/0', 1, 2, 5, [3, 2, 128, {'expired': 1}], [[" in text
-    assert f"[1, 9, 'exchange', 1.5, [['worker/0', 3]], 2, 0, '{one}', 1, []]" in text
-    assert f"[1, 10, 'exchange', 1.5, [['worker/0', 3]], 2, 0, '{other}', 2, []]" in text
+    assert "[['worker/0', 'center/0', 1, 2], 5, [3, 2, 128, {'expired': 1}], [[" in text
+    assert f"[1, 9, 'exchange', [['worker/0', 3]], 2, 0, '{one}', 1]" in text
+    assert f"[1, 10, 'exchange', [['worker/0', 3]], 2, 0, '{other}', 2]" in text
+    assert "[[0, 1.5, []], [1, 1.5, []]]" in text
     assert text.endswith("[[0, 'worker/0', 'center/0', 1, 2, 4, 'cancelled']]]\n")
 
 
@@ -88,7 +89,7 @@ def test_a_structure_that_travels_in_chunks_has_no_digest() -> None:
 
     text, _ = traced(frame(message))
 
-    assert f"2, 0, None, 0, [{STRUCTURE_LIMIT + 1}]]" in text
+    assert f"2, 0, None, 0]], [[0, 1.5, [[{STRUCTURE_LIMIT + 1}]]]]" in text
 
 
 def test_a_chunk_is_its_header_and_the_digest_of_its_data() -> None:

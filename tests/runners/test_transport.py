@@ -80,7 +80,7 @@ async def test_who_has_no_file_is_reached_by_ports_alone() -> None:
 async def test_no_socket_beats_for_one_that_is_due_aborts_the_process(kind: int) -> None:
     made: Any = transport("me", 1, Addresses(far=THERE), RunSpec("x", unreachable=7))
 
-    with made._socket(kind, "tcp://127.0.0.1:1", False) as socket:
+    with made._socket(kind, "tcp://127.0.0.1:1") as socket:
         assert socket.getsockopt(zmq.HEARTBEAT_IVL) == 0
         assert socket.getsockopt(zmq.TCP_MAXRT) == 7000
         assert socket.getsockopt(zmq.TCP_KEEPALIVE_IDLE) == 7
