@@ -72,7 +72,7 @@ def test_a_host_whose_key_is_on_no_list_is_refused(up: Start, strange: dict[str,
 
     assert_told(
         (home, "was not let in: its key, "),
-        (other, "does not let us in: our key, or for bulk our address, is not on its list"),
+        (other, "does not let us in: our key is not on its list"),
     )
 
 

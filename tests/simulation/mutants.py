@@ -21,6 +21,7 @@ from torch import Tensor
 
 from tether.actors import inbound, link, mailbox, outbound, switch
 from tether.actors.handlers import handlers
+from tether.actors.packet import Window
 from tether.actors.turn import Turn
 from tether.protocols import easgd
 from tether.protocols.learner import Learner
@@ -126,7 +127,16 @@ def reordered() -> contextlib.AbstractContextManager[None]:
 
 def no_window() -> contextlib.AbstractContextManager[None]:
     """Senders take no notice of how much their receiver holds."""
-    return replaced(outbound.Outbound, "_fits", lambda *_args, **_more: True)
+    offer = outbound.Outbound.offer
+
+    def wrong(self: Any, message: Any) -> bool:
+        window, self.window = self.window, Window(1 << 40, 1 << 60)
+        try:
+            return offer(self, message)
+        finally:
+            self.window = window
+
+    return replaced(outbound.Outbound, "offer", wrong)
 
 
 def overlapping() -> contextlib.AbstractContextManager[None]:

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.mutants import CHATTER, EASGD, MUTANTS, Mutant, caught, tried
 from tether.actors import inbound, link, mailbox, outbound, switch
 from tether.actors.calls import Calls
-from tether.actors.cell import Cell
+from tether.actors.turn import Turn
 from tether.protocols import easgd, learner
 from tether.runners import process
 from tether.runners.simulate import Setting
@@ -40,7 +40,7 @@ def short(setting: Setting) -> Setting:
 
 OWNERS = (
     learner.Learner, easgd.Center, link.Link, inbound.Inbound, switch.Switch, mailbox.Mailbox,
-    outbound.Outbound, Cell, Calls, process.Process,
+    outbound.Outbound, Turn, Calls, process.Process,
 )  # fmt: skip
 
 
