@@ -14,7 +14,7 @@ PACKET_BYTES = 1 << 20
 """Bytes of structure in a packet, about: a frame must stay far below the wire's limit."""
 
 SMALL = 16 << 10
-"""Bytes up to which a message needs no look of its own when it is packed."""
+"""Bytes up to which a message without a deadline needs no look of its own when it is packed."""
 
 # As plain numbers: indexing with an enumeration's member costs more than the store itself.
 SENT = int(Word.SENT)
@@ -79,7 +79,7 @@ class Outbound:
         self._ready_bytes = 0
         self._large = False
         self.small = True
-        """Whether no message of those that were taken last has parts, or is long."""
+        """Whether no message of those that were taken last has parts or a deadline, or is long."""
         self.taken = 0
         """How many bytes these have, or more."""
         self._bytes = 0
@@ -112,7 +112,7 @@ class Outbound:
         self._calls += 1
         self._held_bytes += size
         self._ready_bytes += size
-        if size > SMALL:
+        if size > SMALL or message.deadline is not None:
             self._large = True
         if self._ready:
             self._ready.append(message)
@@ -146,7 +146,7 @@ class Outbound:
     def _get_ready(self, message: Message) -> None:
         size = message.body.size
         self._ready_bytes += size
-        if size > SMALL:
+        if size > SMALL or message.deadline is not None:
             self._large = True
         if self._ready:
             self._ready.append(message)

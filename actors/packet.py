@@ -66,7 +66,7 @@ class Packet(NamedTuple):
     """Consecutive messages from number `first` on, and what came of the other direction.
 
     One whose `first` is 0 asks the other side to acknowledge anew. Of a packet on its way out that
-    is known to be `small`, no message has parts, and all have no more than `size` bytes.
+    is known to be `small` no message has parts or a deadline, and all have `size` bytes at most.
     """
 
     first: int

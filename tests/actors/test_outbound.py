@@ -106,6 +106,17 @@ def test_what_was_taken_says_whether_all_of_it_is_small() -> None:
     assert found == [(True, 10 + OVERHEAD), (False, SMALL + 1 + OVERHEAD), (True, 10 + OVERHEAD)]
 
 
+def test_a_message_with_a_deadline_is_none_of_the_small_ones() -> None:
+    out = outbound()
+    message = call(1, size=10)
+    message.deadline = 5.0
+    out.add(message)
+
+    out.take(0)
+
+    assert not out.small
+
+
 def test_answers_do_not_wait_for_room() -> None:
     out = outbound(messages=1)
     for number in (1, 2):
