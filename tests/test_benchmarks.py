@@ -109,7 +109,8 @@ def test_an_unknown_system_is_refused_with_the_names_of_those_there_are() -> Non
     done = transport("--systems", "zeromq")
 
     assert done.returncode == 1
-    assert "--systems zeromq: there is no such system; there are limit-memcpy, limit-shm" in done.stderr
+    text = "--systems zeromq: there is no such system; there are limit-memcpy, limit-shm"
+    assert text in done.stderr
 
 
 def script(name: str, *arguments: str) -> dict[str, Any]:
