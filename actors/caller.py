@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tether.actors.context import acting, deadline
@@ -36,12 +35,7 @@ class Caller:
         body = plain_body([list(args), kwargs]) if calls.presses is None else None
         if body is None:
             body = calls.encode(handler, args, kwargs, name)
-        ask = calls.send(name, handler, body)
-        try:
-            return await ask.future
-        except asyncio.CancelledError as error:
-            calls.cancelled(ask, error)
-            raise
+        return await calls.call(name, handler, body)
 
     async def tell(self, *args: Any, **kwargs: Any) -> None:
         """Hand a one-way over: at once if there is room for it, and then nobody waits."""

@@ -71,15 +71,11 @@ class Calls:
         try:
             return await ask.future
         except asyncio.CancelledError as error:
-            self.cancelled(ask, error)
+            self._abandon(ask)
+            end = ask.message.deadline
+            if end is not None and end <= self._loop.time() + TICK:
+                error.args = error.args or (self._late(ask),)  # for `within`, which ended it
             raise
-
-    def cancelled(self, ask: Ask, error: asyncio.CancelledError) -> None:
-        """Take back a call whose caller was cancelled; what ended it says why, where time did."""
-        self._abandon(ask)
-        end = ask.message.deadline
-        if end is not None and end <= self._loop.time() + TICK:
-            error.args = error.args or (self._late(ask),)  # for `within`, which ended it
 
     def begin(self, name: str, handler: Handler, body: Body) -> asyncio.Future[Any]:
         """Send one encoded message; its future ends with the answer, and may be cancelled."""

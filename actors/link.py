@@ -116,8 +116,3 @@ class Link:
         """Whether the sender may be waiting for it: half of its window is settled."""
         inward = self.inward
         return inward.settled >= self.due_settled or inward.settled_bytes >= self.due_bytes
-
-    @property
-    def ack_is_new(self) -> bool:
-        """Whether there is anything to acknowledge."""
-        return self._must_say or self.inward.ack != self._said

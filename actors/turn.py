@@ -11,7 +11,6 @@ from tether.actors import debug
 from tether.actors.context import Acting, acting, deadline
 from tether.actors.handlers import Batch, Handler
 from tether.actors.message import OVERHEAD, Body, Kind, Message
-from tether.actors.plain import plain_arguments
 
 if TYPE_CHECKING:
     from tether.actors.cell import Cell
@@ -49,14 +48,9 @@ class Turn:
         if message.deadline is not None or deadline.get() is not None:
             deadline.set(message.deadline)
         cell.current = message
-        if desk.witness is not None:
-            desk.witness.begun(cell, message)
-        message.link.inward.start(message.number)
+        self.begin(message)
         try:
-            if body.plain and not body.parts:
-                args, kwargs = plain_arguments(body)
-            else:
-                args, kwargs = desk.arguments(handler, body, cell.device)
+            args, kwargs = desk.arguments(handler, body, cell.device)
             if debug.ON:
                 value = await self._watched(args, kwargs, body)
             elif kwargs:

@@ -87,10 +87,9 @@ def test_an_observer_finds_the_processes_of_a_run_and_its_steps(
     reports = [{"actor": "worker/0", "step": 3}, {"actor": "worker/0", "step": 5}]
     lines = "".join(json.dumps(report) + "\n" for report in reports)
     (tmp_path / "metrics.jsonl").write_text(lines + '{"actor": "wor')
-    code = (
-        "import subprocess; subprocess.run(['sleep', '60'], stdout=open('logs/worker-0.log', 'w'))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    code = "import subprocess, sys; subprocess.run(['sleep', '60'], stdout=open(sys.argv[1], 'w'))"
+    log = str(logs / "worker-0.log")
+    process = subprocess.Popen([sys.executable, "-c", code, log], cwd=tmp_path)
     run = faults.Run(tmp_path, tmp_path / "log", process)
 
     until(lambda: "worker-0" in run.pids())
