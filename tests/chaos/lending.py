@@ -23,13 +23,15 @@ NUMBERS = 1_000_000
 
 @dataclass(frozen=True)
 class Holding:
-    """What a process holds: its segments, its free slots that are read, and what is beside them.
+    """What a process holds: its segments, its slots that are in use, and what is beside them.
 
-    How many segments there are at most is a matter of moments; they are used again. `shared` and
-    `private` are bytes of memory; `files` and `shared` do without those of its own segments.
+    How many segments there are at most is a matter of moments; they are used again. Slots are
+    `used` here, or `read` elsewhere. `shared` and `private` are bytes of memory; `files` and
+    `shared` do without those of its own segments.
     """
 
     segments: int
+    used: int
     read: int
     files: int
     threads: int
@@ -46,13 +48,14 @@ def torn(x: Any) -> bool:
     return bool((x != x[0]).any())
 
 
-def holding(pieces: Sequence[Piece] = (), read: int = 0) -> Holding:
+def holding(pieces: Sequence[Piece] = (), used: int = 0, read: int = 0) -> Holding:
     """Return what this process holds, which has these pieces."""
     status = Path("/proc/self/status").read_text()
     count = {name: int(rest.split()[0]) for name, rest in _numbers(status)}
     shared = 1024 * count["RssShmem"]
     return Holding(
         segments=len(pieces),
+        used=used,
         read=read,
         files=len(list(Path("/proc/self/fd").iterdir())) - 2 * len(pieces),
         threads=count["Threads"],
@@ -87,8 +90,9 @@ class Holder:
         assert here is not None
         pool = here.cell.pool
         free = [piece for pieces in pool._free.values() for piece in pieces]
-        pieces = [piece for piece in (*free, *pool._used.values()) if isinstance(piece, Piece)]
-        return holding(pieces, sum(not piece.unread() for piece in free))
+        used = [piece for piece in pool._used.values() if isinstance(piece, Piece)]
+        pieces = [*used, *(piece for piece in free if isinstance(piece, Piece))]
+        return holding(pieces, len(used), sum(not piece.unread() for piece in free))
 
 
 class Center(Holder):
