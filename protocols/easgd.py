@@ -8,9 +8,9 @@ from torch import Tensor
 from tether.actors import Ref, buffer, report
 from tether.protocols.elastic import elastic, moving_rate
 from tether.protocols.keeping import kept
-from tether.protocols.learner import Learner
+from tether.protocols.learner import Learner, Learning
 from tether.protocols.momentum import Nesterov
-from tether.protocols.overlap import both
+from tether.protocols.overlap import Waiting, period
 
 
 class Center:
@@ -30,29 +30,29 @@ class Center:
     state_dict, load_state_dict = kept("x")
 
 
-class Worker:
+class Worker(Learning):
     """A local learner xⁱ, tied to the center by an elastic force before every τ-th step."""
 
     def __init__(
         self, center: Ref[Center], learner: Learner, tau: int, steps: int, delta: float = 0.0
     ) -> None:
-        if tau < 1:
-            raise ValueError(f"tau is {tau}, but a period of 1 step or more is wanted")
-        self.center, self.learner, self.tau, self.steps = center, learner, tau, steps
-        self.local, self.t = Nesterov(learner, delta), 0
+        self.center, self.learner, self.tau, self.steps = center, learner, period(tau), steps
+        self.local, self.t, self.waiting = Nesterov(learner, delta), 0, Waiting()
 
     async def run(self) -> None:
         """Make the local steps that are left, from x̃ on or from the x resumed with."""
         await self.learner.begin(self.center.pull)
         for t in range(self.t, self.steps):
             if t % self.tau == 0:
-                d, g = await both(self.center.exchange(self.learner.x), self.local.gradient())
+                exchange = self.center.exchange(self.learner.x)
+                d, g = await self.waiting.both(exchange, self.local.gradient())
                 await self.learner.apply(Tensor.sub_, d)  # (a) xⁱ ← xⁱ − α(x − x̃)
                 del d  # its memory is for the next difference
             else:
                 g = await self.local.gradient()
             await self.local.step(g)  # xⁱ ← xⁱ − ηg(x), at the x before (a)
             self.t = t + 1
-            report(step=self.t, loss=self.learner.loss, exchanges=t // self.tau + 1)
+            waited, exchanges = self.waiting.seconds, t // self.tau + 1
+            report(step=self.t, loss=self.learner.loss, exchanges=exchanges, waited=waited)
 
     state_dict, load_state_dict = kept("t", "local")  # alone, it comes back at x̃

@@ -234,6 +234,16 @@ class Learner:
                 module.training = training
 
 
+class Learning:
+    """An actor with a learner: all may look at its x."""
+
+    learner: Learner
+
+    async def pull(self) -> Tensor:
+        """Return x as it is now."""
+        return self.learner.x
+
+
 class Supervised(Learner):
     """Any module with any loader of (inputs, targets), as `loss(model(inputs), targets)`.
 

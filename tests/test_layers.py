@@ -34,8 +34,8 @@ ASYNCIO = {"Event", "TaskGroup", "create_task"}
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "elastic", "evaluator", "functional", "keeping", "learner", "momentum", "overlap",
-        "quadratic", "randomness", "stream",
+        "elastic", "evaluator", "functional", "keeping", "learner", "momentum", "observer",
+        "overlap", "quadratic", "randomness", "stream",
         "vector",
     )
 }  # fmt: skip

@@ -20,7 +20,7 @@ LIBRARY = {
     f"protocols/{name}.py"
     for name in (
         "__init__", "easgd_invariants", "elastic", "evaluator", "functional", "invariant",
-        "learner", "overlap", "quadratic",
+        "learner", "observer", "overlap", "quadratic",
         "randomness", "stream", "vector",
     )
 }  # fmt: skip

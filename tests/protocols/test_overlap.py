@@ -1,8 +1,11 @@
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
-from tether.protocols.overlap import both
+from tether.protocols.overlap import Waiting, both, period
+from tether.runners import virtual
 
 
 async def answer(value: int) -> int:
@@ -53,3 +56,55 @@ async def test_cancelling_it_cancels_both_and_leaves_no_task() -> None:
         await task
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize(("tau", "name"), [(0, "tau"), (-3, "H")])
+def test_a_period_of_less_than_a_step_is_told_by_its_name(tau: int, name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is {tau}, but a period of 1 step or more"):
+        period(tau, name)
+
+
+async def after(seconds: float, value: int) -> int:
+    await asyncio.sleep(seconds)
+    return value
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:
+    return virtual.run(main)
+
+
+def test_all_of_what_is_awaited_alone_is_waiting() -> None:
+    waiting = Waiting()
+
+    async def main() -> list[int]:
+        return [await waiting.on(after(2.0, 7)), await waiting.on(after(0.5, 8))]
+
+    assert run(main()) == [7, 8]
+    assert waiting.seconds == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "work", "waited"), [(3.0, 1.0, 2.0), (1.0, 3.0, 0.0), (1.0, 1.0, 0.0)]
+)
+def test_beside_work_only_what_is_longer_than_it_is_waiting(
+    exchange: float, work: float, waited: float
+) -> None:
+    waiting = Waiting()
+
+    async def main() -> tuple[int, int]:
+        return await waiting.both(after(exchange, 1), after(work, 2))
+
+    assert run(main()) == (1, 2)
+    assert waiting.seconds == pytest.approx(waited)
+
+
+def test_what_fails_was_waited_for_too() -> None:
+    waiting = Waiting()
+
+    async def main() -> None:
+        async with asyncio.timeout(4.0):
+            await waiting.on(after(9.0, 0))
+
+    with pytest.raises(TimeoutError):
+        run(main())
+    assert waiting.seconds == pytest.approx(4.0)
