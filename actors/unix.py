@@ -28,6 +28,8 @@ SCHEME = "unix://"
 BACKLOG = 128
 CHUNK_ROOM = (1 << 20) + (1 << 16)
 """Bytes that are read at once of bulk: a chunk, with its header."""
+CONTROL_ROOM = 1 << 20
+"""Bytes of frames that the kernel takes before the other reads: all that a turn has to say."""
 CREDENTIALS = struct.Struct("3i")
 HEADER = struct.Struct("<H")
 
@@ -71,7 +73,12 @@ class Peer:
         self._process = process
         self._unix = unix
         self.control = Outflow(
-            control, unix.hello, self._renewed, cut=self.lending.cut, refused=self.lending.refuse
+            control,
+            unix.hello,
+            self._renewed,
+            CONTROL_ROOM,
+            cut=self.lending.cut,
+            refused=self.lending.refuse,
         )
         self.bulk = Outflow(bulk, unix.hello, partial(unix.renewed, process))
 
