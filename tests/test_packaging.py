@@ -174,7 +174,13 @@ def test_a_wrong_call_in_it_is_a_type_error(
     source = (mine / "ring.py").read_text(encoding="utf-8").replace(right, wrong)
     (tmp_path / "ring.py").write_text(source, encoding="utf-8")
 
-    settings = ["--strict", "--config-file", stubs / "mypy.ini", "--cache-dir", mine / "cache"]
+    settings: list[str | Path] = [
+        "--strict",
+        "--config-file",
+        stubs / "mypy.ini",
+        "--cache-dir",
+        mine / "cache",
+    ]
     checked = subprocess.run(
         [installed / "python", "-m", "mypy", *settings, "ring.py"],
         cwd=tmp_path, check=False, capture_output=True, text=True,
