@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 from tether.actors.bulk import (
     DATA_BYTES,
@@ -17,6 +15,7 @@ from tether.actors.bulk import (
     unpack_hello,
     unpack_record,
 )
+from tether.actors.connection import Connection
 from tether.actors.landing import Berth, Landing
 from tether.actors.sealing import Opener, Refused, envelope
 
@@ -41,7 +40,6 @@ class Download:
     ) -> None:
         self.process = ""
         self.epoch = -1
-        self._socket = accepted
         self._landing = landing
         self._admit = admit
         self._refuse = refuse
@@ -54,14 +52,12 @@ class Download:
         self._head: bytes | None = None
         self._room = self._rest = NOTHING
         self._berth: Berth | None = None
-        self._loop = asyncio.get_running_loop()
-        accepted.setblocking(False)
-        self._loop.add_reader(accepted.fileno(), self._read)
+        self._connection = Connection(accepted, self._read)
 
     @property
     def closed(self) -> bool:
         """Whether nothing is read any more."""
-        return self._socket.fileno() < 0
+        return self._connection.closed
 
     def _read(self) -> None:
         """Take in what is there, up to a turn's worth; the loop calls again for more."""
@@ -70,12 +66,10 @@ class Download:
             rooms = [self._rest[:budget]]
             if len(self._rest) <= budget:
                 rooms.append(self._lead[self._end :])
-            try:
-                came = self._socket.recvmsg_into(rooms)[0]
-            except BlockingIOError:
+            received = self._connection.receive(rooms)
+            if received is None:
                 return
-            except OSError:
-                came = 0
+            came = received[0]
             if not came:
                 self.close()
                 return
@@ -169,7 +163,5 @@ class Download:
     def close(self) -> None:
         """Let go of the connection; of a chunk that has come in part nothing was counted."""
         if not self.closed:
-            with suppress(OSError):
-                self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
+            self._connection.close()
             self._ended(self)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from tether.actors.connection import Connection, Rights
 from tether.actors.outflow import LENGTH, REFUSAL
 
 MAX_MESSAGE = 16 << 20
@@ -37,51 +37,48 @@ class Inflow:
         passed: Callable[[Sequence[int]], None] | None = None,
     ) -> None:
         self.peer = ""
-        self._socket = accepted
         self._take = take
         self._message: Callable[[memoryview], None] = self._greeted
-        self._closed = False
         self._refuse = refuse
         self._ended = ended
         self._passed = passed
         self._room = room
         self._view = memoryview(bytearray(room))
         self._start = self._end = 0
-        self._loop = asyncio.get_running_loop()
-        accepted.setblocking(False)
-        self._loop.add_reader(accepted.fileno(), self._read)
+        self._connection = Connection(accepted, self._read)
 
     def _read(self) -> None:
         """Take in what is there, up to the room there is; the loop calls again for more."""
-        try:
-            came = self._received(self._view[self._end :] if self._end else self._view)
-        except BlockingIOError:
+        room = self._view[self._end :] if self._end else self._view
+        rights = 0 if self._passed is None else RIGHTS
+        received = self._connection.receive([room], rights, CLOSED_ON_EXEC)
+        if received is None:
             return
-        except OSError:
-            came = 0
-        if not came:
+        came, passed, flags, _ = received
+        if not came or ((passed or flags & CUT_SHORT) and not self._accepts(passed, flags)):
             self.close()
             return
         self._end += came
         self._hand_on()
 
-    def _received(self, room: memoryview) -> int:
-        """Take in bytes, and the descriptors that come with the first of them."""
+    def _accepts(self, rights: Rights, flags: int) -> bool:
+        """Take in the descriptors that came with the first byte; tell whether all were."""
         if self._passed is None:
-            return self._socket.recv_into(room)
-        came, rights, flags, _ = self._socket.recvmsg_into([room], RIGHTS, CLOSED_ON_EXEC)
-        if rights:
+            return True
+        try:
             self._passed(_descriptors(rights))
+        except OSError:
+            return False
         if flags & CUT_SHORT:
             self.refuse_memory("this process has no room for the descriptors that came")
-            return 0
-        return came
+            return False
+        return True
 
     def refuse_memory(self, why: str) -> None:
         """End the connection: what was passed along cannot be taken in, so all is to be copied."""
         self._refuse(why)
         with suppress(OSError):
-            self._socket.send(REFUSAL)
+            self._connection.socket.send(REFUSAL)
         self.close()
 
     def _hand_on(self) -> None:
@@ -98,7 +95,7 @@ class Inflow:
                 break
             start += HEAD + size
             self._message(view[start - size : start])
-            if self._closed:  # by who took it
+            if self._connection.closed:  # by who took it
                 return
             size = 0
         if start == end:
@@ -124,14 +121,12 @@ class Inflow:
 
     def close(self) -> None:
         """Let go of the connection."""
-        if not self._closed:
-            self._closed = True
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
+        if not self._connection.closed:
+            self._connection.close()
             self._ended(self)
 
 
-def _descriptors(rights: Sequence[tuple[int, int, bytes]]) -> array[int]:
+def _descriptors(rights: Rights) -> array[int]:
     """Return the file descriptors that came along."""
     found = array("i")
     for _level, _kind, data in rights:

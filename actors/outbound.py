@@ -97,13 +97,14 @@ class Outbound:
 
     def offer(self, message: Message) -> bool:
         """Take a call if the window has room for it now; tell whether it had."""
-        body, window = message.body, self.window
+        body = message.body
         size = body.size if body.parts else OVERHEAD + len(body.data)
-        calls = self._calls - self._settled
-        if self._waiting or (
-            calls and (calls >= window.messages or self._held_bytes + size > window.bytes)
-        ):
+        if self._waiting:
             return False
+        if calls := self._calls - self._settled:  # as `_fits`, whose call costs as much as it does
+            window = self.window
+            if calls >= window.messages or self._held_bytes + size > window.bytes:
+                return False
         books = self.books
         books.sent += 1
         books.bytes += size
@@ -111,13 +112,7 @@ class Outbound:
         self._sent += 1
         self._calls += 1
         self._held_bytes += size
-        self._ready_bytes += size
-        if size > SMALL or message.deadline is not None:
-            self._large = True
-        if self._ready:
-            self._ready.append(message)
-        else:
-            self._ready = [message]
+        self._get_ready(message, size)
         return True
 
     def add(self, message: Message) -> None:
@@ -131,7 +126,7 @@ class Outbound:
         size = message.body.size
         self._bytes += size
         self.books.bytes += size
-        self._get_ready(message)
+        self._get_ready(message, size)
 
     def _wait(self, message: Message) -> None:
         size = message.body.size
@@ -143,8 +138,7 @@ class Outbound:
             self._waiting = deque()
         self._waiting.append(message)
 
-    def _get_ready(self, message: Message) -> None:
-        size = message.body.size
+    def _get_ready(self, message: Message, size: int) -> None:
         self._ready_bytes += size
         if size > SMALL or message.deadline is not None:
             self._large = True
@@ -168,7 +162,7 @@ class Outbound:
             message = waiting.popleft()
             self._calls += 1
             self._held_bytes += size
-            self._get_ready(message)
+            self._get_ready(message, size)
             if message.admitted is not None:
                 message.admitted()
 

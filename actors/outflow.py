@@ -12,9 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from tether.actors.connection import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    Bytes,
+    Connection,
+    take_away,
+)
 from tether.actors.region import Region
-
-Bytes = bytes | memoryview
 
 LENGTH = struct.Struct("<I")
 """What stands before each message: its length."""
@@ -24,8 +29,6 @@ SMALL = 64 << 10
 """Bytes up to which a message and its length are sent as one piece: it costs less than two."""
 REFUSAL = b"\x15"
 """What comes back before a connection is closed because the memory passed could not be taken."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
-"""Seconds between attempts to connect: they double from the first to the longest."""
 
 
 def nothing() -> None:
@@ -70,11 +73,10 @@ class Outflow:
         self._cut = cut
         self._refused = refused
         self._queue: deque[Letter] = deque()
-        self._socket: socket.socket | None = None
+        self._connection: Connection | None = None
         self._connections = 0
         self._pause = FIRST_PAUSE
         self._timer: asyncio.TimerHandle | None = None
-        self._blocked = False
         self._dial()
 
     def __len__(self) -> int:
@@ -83,10 +85,10 @@ class Outflow:
     def send(self, *parts: Bytes) -> None:
         """Send a message of these bytes, at once if there is room for it."""
         size = sum(map(len, parts))
-        if self._queue or self._socket is None or size > SMALL:
+        if self._queue or self._connection is None or size > SMALL:
             self._post(Letter([LENGTH.pack(size), *parts]))
         else:
-            self._send_small(self._socket, b"".join((LENGTH.pack(size), *parts)))
+            self._send_small(self._connection.socket, b"".join((LENGTH.pack(size), *parts)))
 
     def _send_small(self, connected: socket.socket, data: bytes) -> None:
         """Send a message for which nothing waits; what the kernel does not take now is queued."""
@@ -105,17 +107,17 @@ class Outflow:
 
     def _post(self, letter: Letter) -> None:
         self._queue.append(letter)
-        if len(self._queue) == 1 and self._socket is not None:
+        if len(self._queue) == 1 and self._connection is not None:
             self._flush()
 
     def _flush(self) -> None:
         """Send what the kernel takes, and be told when it takes more."""
-        assert self._socket is not None
-        queue, budget = self._queue, TURN_BYTES
+        assert self._connection is not None
+        connection, queue, budget = self._connection, self._queue, TURN_BYTES
         try:
             while queue and budget > 0:
                 letter = queue[0]
-                sent = self._socket.sendmsg(letter.parts, _rights(letter.regions))
+                sent = connection.socket.sendmsg(letter.parts, _rights(letter.regions))
                 letter.regions = ()
                 budget -= sent
                 self._went(sent)
@@ -126,27 +128,15 @@ class Outflow:
                 self._listen()
             self._lost()
             return
-        self._wait_for_room(bool(queue))
+        connection.wait_for_room(bool(queue))
 
     def _went(self, sent: int) -> None:
         """Take out of the first message what has gone, and the message when all has."""
         letter = self._queue[0]
-        parts = letter.parts
-        while parts and sent >= len(parts[0]):
-            sent -= len(parts.pop(0))
-        if parts:
-            letter.begun = True
-            parts[0] = memoryview(parts[0])[sent:]
-        else:
+        take_away(letter.parts, sent)
+        letter.begun = True
+        if not letter.parts:
             self._queue.popleft()
-
-    def _wait_for_room(self, blocked: bool) -> None:
-        if blocked != self._blocked and self._socket is not None:
-            self._blocked = blocked
-            if blocked:
-                self._loop.add_writer(self._socket.fileno(), self._flush)
-            else:
-                self._loop.remove_writer(self._socket.fileno())
 
     def _dial(self) -> None:
         """Connect, now or later: who is dialled may not listen yet."""
@@ -169,14 +159,13 @@ class Outflow:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def _connected(self, dialled: socket.socket) -> None:
-        self._socket = dialled
+        self._connection = Connection(dialled, self._heard, self._flush)
         self._pause = FIRST_PAUSE
         self._connections += 1
-        self._loop.add_reader(dialled.fileno(), self._heard)
         if self._connections > 1:
             self._renewed()
-        if self._queue:
-            self._wait_for_room(True)
+        if self._queue and self._connection is not None:
+            self._connection.wait_for_room(True)
 
     def _heard(self) -> None:
         """Notice an end: nothing but a refusal ever comes before it."""
@@ -185,9 +174,9 @@ class Outflow:
             self._lost()
 
     def _listen(self) -> None:
-        assert self._socket is not None
+        assert self._connection is not None
         with suppress(ConnectionError):
-            if self._socket.recv(len(REFUSAL)) == REFUSAL:
+            if self._connection.socket.recv(len(REFUSAL)) == REFUSAL:
                 self._refused()
 
     def _lost(self) -> None:
@@ -197,11 +186,9 @@ class Outflow:
         self._dial_later()
 
     def _hang_up(self) -> None:
-        if self._socket is not None:
-            self._wait_for_room(False)
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
-            self._socket = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def close(self) -> None:
         """Let go of the connection; what the kernel has taken still arrives."""

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from functools import partial
 
 from tether.actors.bulk import RECORD, TURN_BYTES, pack_hello, tune
+from tether.actors.connection import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    Bytes,
+    Connection,
+    take_away,
+)
 from tether.actors.endpoint import dialled
 from tether.actors.sealing import TAG, Sealer, epoch_of, new_key
-
-Bytes = bytes | memoryview
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
-"""Seconds between attempts to connect: they double from the first to the longest."""
 
 
 class Upload:
@@ -49,13 +51,12 @@ class Upload:
         self._parts: list[Bytes] = []
         self._sealer: Sealer | None = None
         self._memory = memoryview(b"")
-        self._socket: socket.socket | None = None
+        self._connection: Connection | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pause = FIRST_PAUSE
         self._since = 0.0
         self._connections = 0
-        self._blocked = False
         self._scheduled = False
 
     def __len__(self) -> int:
@@ -64,7 +65,7 @@ class Upload:
     @property
     def waits(self) -> bool:
         """Whether the other side has still to say that it knows the key."""
-        return bool(self.key) and self._socket is None and self._dialling is None
+        return bool(self.key) and self._connection is None and self._dialling is None
 
     def begin(self) -> None:
         """Offer a key for the first connection, if none was offered yet."""
@@ -97,7 +98,7 @@ class Upload:
 
     def _connected(self, made: socket.socket) -> None:
         tune(made, self._timeout)
-        self._socket = made
+        self._connection = Connection(made, self._heard, self._flush)
         self._since = self._loop.time()
         self._sealer = Sealer(self.key) if self._seals else None
         self._parts = [pack_hello(self.epoch, self.key)]
@@ -105,34 +106,34 @@ class Upload:
         first = self._connections == 1
         if not first:
             self._queue.clear()
-        self._loop.add_reader(made.fileno(), self._heard)
         self._flush()
         self._made(first)
 
     def send(self, header: bytes, data: Bytes) -> None:
         """Send a chunk, from the next turn of the loop on: what it belongs to goes ahead."""
         self._queue.append((header, data))
-        if self._socket is not None and not self._blocked and not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._flush)
+        if self._scheduled or self._connection is None or self._connection.blocked:
+            return
+        self._scheduled = True
+        self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Send what the kernel takes, and be told when it takes more."""
         self._scheduled = False
-        if self._socket is None:
+        connection, budget = self._connection, TURN_BYTES
+        if connection is None:
             return
-        budget = TURN_BYTES
         try:
             while budget > 0 and (self._parts or self._prepared()):
-                sent = self._socket.sendmsg([part[:budget] for part in self._parts])
+                sent = connection.socket.sendmsg([part[:budget] for part in self._parts])
                 budget -= sent
-                self._went(sent)
+                take_away(self._parts, sent)
         except BlockingIOError:
             pass
         except OSError:
             self._lost()
             return
-        self._wait_for_room(bool(self._parts or self._queue))
+        connection.wait_for_room(bool(self._parts or self._queue))
 
     def _prepared(self) -> bool:
         """Make the next chunk ready to leave; tell whether there is one."""
@@ -151,26 +152,11 @@ class Upload:
             self._memory = memoryview(bytearray(size))
         return self._memory
 
-    def _went(self, sent: int) -> None:
-        parts = self._parts
-        while parts and sent >= len(parts[0]):
-            sent -= len(parts.pop(0))
-        if parts:
-            parts[0] = memoryview(parts[0])[sent:]
-
-    def _wait_for_room(self, blocked: bool) -> None:
-        if blocked != self._blocked and self._socket is not None:
-            self._blocked = blocked
-            if blocked:
-                self._loop.add_writer(self._socket.fileno(), self._flush)
-            else:
-                self._loop.remove_writer(self._socket.fileno())
-
     def _heard(self) -> None:
         """Notice an end: nothing ever comes before it."""
-        assert self._socket is not None
+        assert self._connection is not None
         try:
-            self._socket.recv(1)
+            self._connection.socket.recv(1)
         except BlockingIOError:
             return
         except OSError:
@@ -194,11 +180,9 @@ class Upload:
                 waiting.cancel()
         self._timer = self._dialling = None
         self._parts = []
-        if self._socket is not None:
-            self._wait_for_room(False)
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
-            self._socket = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def close(self) -> None:
         """Let go of the connection; what the kernel has taken still arrives."""

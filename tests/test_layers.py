@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -181,14 +182,14 @@ FILES = sorted(
 )
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_a_file_imports_only_what_its_folder_may(file: str) -> None:
-    assert offences(file, (ROOT / file).read_text(encoding="utf-8")) == []
+def test_a_file_imports_only_what_its_folder_may() -> None:
+    found = [offences(file, (ROOT / file).read_text(encoding="utf-8")) for file in FILES]
+
+    assert list(chain(*found)) == []
 
 
-@pytest.mark.parametrize("file", sorted(TENSOR_FILES | CIPHER_FILES | set(DOORS) | LIBRARY))
-def test_a_file_with_a_licence_to_more_exists(file: str) -> None:
-    assert file in FILES
+def test_a_file_with_a_licence_to_more_exists() -> None:
+    assert sorted((TENSOR_FILES | CIPHER_FILES | set(DOORS) | LIBRARY) - set(FILES)) == []
 
 
 @pytest.mark.parametrize(

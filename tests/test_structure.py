@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -33,6 +34,7 @@ SAMPLE = 14
 """Characters a test must have in common with the text of an error to count as its test."""
 
 
+@cache
 def parse(name: str) -> ast.Module:
     return ast.parse((ROOT / name).read_text(encoding="utf-8"))
 
@@ -50,14 +52,17 @@ def functions(tree: ast.Module) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_file_has_at_most_350_lines(name: str) -> None:
-    assert length(name) <= 350
+def test_a_file_has_at_most_350_lines() -> None:
+    assert {name: length(name) for name in NAMES if length(name) > 350} == {}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_function_has_at_most_40_lines(name: str) -> None:
-    too_long = {where: lines for where, lines in functions(parse(name)).items() if lines > 40}
+def test_a_function_has_at_most_40_lines() -> None:
+    too_long = {
+        f"{name}: {where}": lines
+        for name in NAMES
+        for where, lines in functions(parse(name)).items()
+        if lines > 40
+    }
 
     assert too_long == {}
 
@@ -75,11 +80,10 @@ def test_half_of_all_functions_have_at_most_8_lines() -> None:
     assert median(lengths) <= 8
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if name.startswith("protocols/") and name not in LIBRARY]
-)
-def test_a_papers_algorithm_fits_60_lines(name: str) -> None:
-    assert length(name) <= 60
+def test_a_papers_algorithm_fits_60_lines() -> None:
+    papers = [name for name in NAMES if name.startswith("protocols/") and name not in LIBRARY]
+
+    assert {name: length(name) for name in papers if length(name) > 60} == {}
 
 
 def forbidden(tree: ast.Module) -> list[str]:
@@ -97,9 +101,8 @@ def forbidden(tree: ast.Module) -> list[str]:
     return [name for name in found if name in wrong or name.partition(".")[0] in FORBIDDEN_MODULES]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_file_can_run_what_it_reads(name: str) -> None:
-    assert forbidden(parse(name)) == []
+def test_no_file_can_run_what_it_reads() -> None:
+    assert {name: found for name in NAMES if (found := forbidden(parse(name)))} == {}
 
 
 @pytest.mark.parametrize(
@@ -126,11 +129,11 @@ def test_the_packages_of_the_wheel_are_the_folders_on_disk() -> None:
     assert set(setuptools["package-dir"].values()) == folders
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if Path(name).stem not in UNMIRRORED])
-def test_a_module_has_a_test_file_of_its_name(name: str) -> None:
-    path = Path(name)
+def test_a_module_has_a_test_file_of_its_name() -> None:
+    modules = [path.relative_to(ROOT) for path in FILES if path.stem not in UNMIRRORED]
+    wanted = [ROOT / "tests" / path.parent / f"test_{path.name}" for path in modules]
 
-    assert (ROOT / "tests" / path.parent / f"test_{path.name}").is_file()
+    assert [str(path) for path in wanted if not path.is_file()] == []
 
 
 def texts(tree: ast.AST) -> Iterator[str]:
@@ -164,19 +167,25 @@ def untested(tree: ast.Module, tests: set[str]) -> dict[int, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def tested() -> set[str]:
+def found_in_tests(wanted: set[str]) -> set[str]:
+    """Return those of some samples that stand in a string of the tests."""
     found: set[str] = set()
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         if path.name != Path(__file__).name:
             for text in texts(ast.parse(path.read_text(encoding="utf-8"))):
-                found |= samples(re.sub(r"\\(.)", r"\1", text))
+                found |= samples(re.sub(r"\\(.)", r"\1", text)) & wanted
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_error_is_raised_by_a_test_that_knows_its_text(name: str, tested: set[str]) -> None:
-    assert untested(parse(name), tested) == {}
+def test_every_error_is_raised_by_a_test_that_knows_its_text() -> None:
+    trees = {name: parse(name) for name in NAMES}
+    pieces = [
+        piece for tree in trees.values() for found in raised(tree).values() for piece in found
+    ]
+
+    tests = found_in_tests(set().union(*map(samples, pieces)))
+
+    assert {name: found for name in NAMES if (found := untested(trees[name], tests))} == {}
 
 
 def test_an_error_nobody_tests_is_found() -> None:

@@ -8,6 +8,21 @@ from typing import Any, Protocol
 import torch
 
 from tests.actors.conftest import World
+from tether.actors import oneway
+
+
+class Center:
+    """Answers what it is asked, and keeps the numbers of what it is told."""
+
+    def __init__(self) -> None:
+        self.got: list[int] = []
+
+    async def echo(self, x: Any) -> Any:
+        return x
+
+    @oneway
+    async def note(self, number: int, x: Any = None) -> None:
+        self.got.append(number)
 
 
 class Cuttable(Protocol):

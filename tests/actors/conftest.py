@@ -178,6 +178,16 @@ async def joined(
     return world
 
 
+async def joined_over(line: Line, folder: Path, window: Window | None = None) -> World:
+    """Return two sides joined by a transport, of which each may be started anew."""
+    addresses = line.endpoints(folder, *SIDES)
+
+    def again(side: str, start: int) -> Transport:
+        return line.make(side, start, addresses)
+
+    return await joined({side: again(side, 1) for side in SIDES}, window, again=again)
+
+
 @pytest.fixture(params=LINES)
 def line(request: pytest.FixtureRequest) -> Line:
     """Each transport between real processes."""
@@ -204,14 +214,7 @@ async def make_world(request: pytest.FixtureRequest, folder: Path) -> AsyncItera
         if request.param == "memory":
             made.append(memory_world(window))
         else:
-            line = LINES[request.param]
-            addresses = line.endpoints(folder, *SIDES)
-            transports = {side: line.make(side, 1, addresses) for side in SIDES}
-
-            def again(side: str, start: int) -> Transport:
-                return line.make(side, start, addresses)
-
-            made.append(await joined(transports, window, again=again))
+            made.append(await joined_over(LINES[request.param], folder, window))
         return made[-1]
 
     yield make

@@ -14,7 +14,7 @@ import msgpack
 import numpy as np
 import pytest
 
-from tests.actors.conftest import SIDES, World, joined, until
+from tests.actors.conftest import World, joined_over, until
 from tests.actors.deaths import Deaths
 from tests.actors.lent import descriptors
 from tests.actors.lines import UNIX
@@ -48,9 +48,7 @@ class Center:
 @pytest.fixture
 async def pair(folder: Path) -> AsyncIterator[World]:
     """Two sides joined by Unix sockets."""
-    addresses = UNIX.endpoints(folder, *SIDES)
-    transports = {side: Unix(side, 1, addresses) for side in SIDES}
-    world = await joined(transports, again=lambda side, start: Unix(side, start, addresses))
+    world = await joined_over(UNIX, folder)
     yield world
     await world.close()
 
@@ -64,6 +62,14 @@ def transport(world: World, side: str) -> Unix:
     found = world.nodes[side].transport
     assert isinstance(found, Unix)
     return found
+
+
+async def asked(pair: World) -> tuple[Center, asyncio.Future[None]]:
+    """Return a center that holds what it is lent until it is told to go on, and who asked it."""
+    asking = asyncio.ensure_future(pair.spawn("center/0", Center).hold(np.ones(LARGE)))
+    center: Center = pair.actor("center/0")
+    await until(lambda: center.kept)
+    return center, asking
 
 
 def idle(world: World) -> bool:
@@ -87,13 +93,10 @@ async def test_what_is_asked_and_answered_is_lent_and_comes_back(pair: World) ->
 
 
 async def test_what_a_handler_holds_is_lent_until_it_has_returned(pair: World) -> None:
-    center = pair.spawn("center/0", Center)
-    actor = pair.actor("center/0")
-    asking = asyncio.ensure_future(center.hold(np.ones(LARGE)))
-    await until(lambda: actor.kept)
+    center, asking = await asked(pair)
     held = idle(pair)
 
-    actor.waiting.set()
+    center.waiting.set()
     await asking
 
     await until(lambda: idle(pair))
@@ -118,15 +121,12 @@ async def test_a_call_that_is_dropped_unhandled_is_given_back(pair: World) -> No
 
 
 async def test_what_is_said_again_over_a_new_connection_is_lent_again(pair: World) -> None:
-    center = pair.spawn("center/0", Center)
-    actor = pair.actor("center/0")
-    asking = asyncio.ensure_future(center.hold(np.ones(LARGE)))
-    await until(lambda: actor.kept)
+    center, asking = await asked(pair)
 
     for inflow in list(transport(pair, "right")._inflows):
         inflow.close()
-    actor.waiting.set()
-    total = await center.total(np.ones(LARGE))
+    center.waiting.set()
+    total = await pair.ref("center/0").total(np.ones(LARGE))
 
     assert total == LARGE
     await asking
@@ -135,10 +135,7 @@ async def test_what_is_said_again_over_a_new_connection_is_lent_again(pair: Worl
 
 async def test_a_dead_process_gives_back_what_it_was_lent(pair: World) -> None:
     deaths = Deaths(pair)
-    center = pair.spawn("center/0", Center)
-    actor = pair.actor("center/0")
-    asking = asyncio.ensure_future(center.hold(np.ones(LARGE)))
-    await until(lambda: actor.kept)
+    _, asking = await asked(pair)
     (piece,) = pair.nodes["left"].pool._used.values()
     read = piece.unread()
 

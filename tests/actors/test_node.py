@@ -30,6 +30,15 @@ class Center:
     async def note(self) -> None: ...
 
 
+class Slow(Center):
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+
+    async def exchange(self, x: int) -> int:
+        await self.open.wait()
+        return x + 1
+
+
 class Worker:
     def __init__(self, center: Ref[Center]) -> None:
         self.center = center
@@ -220,14 +229,6 @@ def test_nobodys_state_is_kept_where_nobody_keeps_any() -> None:
 async def test_an_actor_is_settled_when_nothing_waits_for_it_or_is_under_way_from_it(
     world: World,
 ) -> None:
-    class Slow(Center):
-        def __init__(self) -> None:
-            self.open = asyncio.Event()
-
-        async def exchange(self, x: int) -> int:
-            await self.open.wait()
-            return x + 1
-
     center = world.spawn("center/0", Slow)
     worker = world.spawn("worker/0", lambda: Worker(center), Worker, at="left")
     asked = asyncio.ensure_future(worker.go())
@@ -245,14 +246,6 @@ async def test_an_actor_is_settled_when_nothing_waits_for_it_or_is_under_way_fro
 async def test_a_word_of_a_dead_incarnation_takes_no_call_of_the_next_one_back(
     memory: World,
 ) -> None:
-    class Slow(Center):
-        def __init__(self) -> None:
-            self.open = asyncio.Event()
-
-        async def exchange(self, x: int) -> int:
-            await self.open.wait()
-            return x + 1
-
     center = memory.spawn("center/0", Slow)
     asks = [asyncio.ensure_future(center.exchange(n)) for n in range(3)]
     cell, node = memory.cell("center/0"), memory.nodes["left"]

@@ -11,6 +11,7 @@ import pytest
 
 from tests.actors.conftest import until
 from tether.actors import outflow
+from tether.actors.connection import FIRST_PAUSE
 from tether.actors.outflow import LENGTH, Outflow
 
 HELLO = b"left/1"
@@ -136,7 +137,8 @@ async def test_a_flood_leaves_the_loop_its_turns(far: Far, monkeypatch: pytest.M
     turns: list[int] = []
     task = asyncio.ensure_future(far.accept())
     await until(task.done)
-    out._wait_for_room(True)
+    assert out._connection is not None
+    out._connection.wait_for_room(True)
     for _ in range(20):
         out._queue.append(outflow.Letter([LENGTH.pack(500), bytes(500)]))
 
@@ -156,5 +158,5 @@ async def test_nobody_is_dialled_any_more_once_it_is_closed(far: Far) -> None:
 
     assert len(out) == 0
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(5 * outflow.FIRST_PAUSE):
+        async with asyncio.timeout(5 * FIRST_PAUSE):
             await far.accept()

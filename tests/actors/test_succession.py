@@ -17,7 +17,7 @@ from tests.actors.conftest import (
     SIDES,
     World,
     in_virtual_time,
-    joined,
+    joined_over,
     lossy_world,
     memory_world,
     until,
@@ -27,7 +27,6 @@ from tests.actors.lines import UNIX
 from tether.actors import ActorGone, CallCycle, buffer, oneway, within
 from tether.actors.buffers import lent
 from tether.actors.packet import Window
-from tether.actors.transport import Transport
 
 UNKNOWN = "center/0 is gone: killed by signal 9; what became of Center.{} is unknown"
 
@@ -93,15 +92,6 @@ class Mortal:
         return self.world.books("script/0", "center/0")
 
 
-async def unix_world(folder: Path, window: Window | None) -> World:
-    addresses = UNIX.endpoints(folder, *SIDES)
-
-    def again(side: str, start: int) -> Transport:
-        return UNIX.make(side, start, addresses)
-
-    return await joined({side: again(side, 1) for side in SIDES}, window, again=again)
-
-
 @pytest.fixture(params=["in one process", "in place", "killed"])
 async def make_mortal(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Any]:
     """What makes a center that dies in its living process, ours or another, or with its process."""
@@ -109,7 +99,7 @@ async def make_mortal(request: pytest.FixtureRequest, folder: Path) -> AsyncIter
 
     async def make(window: Window | None = None) -> Mortal:
         one = request.param == "in one process"
-        made.append(memory_world(window) if one else await unix_world(folder, window))
+        made.append(memory_world(window) if one else await joined_over(UNIX, folder, window))
         return Mortal(made[-1], request.param == "killed")
 
     yield make
@@ -481,7 +471,7 @@ async def test_news_that_are_older_than_what_is_known_are_passed_over(world: Wor
 
 
 async def test_an_answer_of_the_dead_is_refused_however_late_it_comes(folder: Path) -> None:
-    world = await unix_world(folder, None)
+    world = await joined_over(UNIX, folder, None)
     mortal = Mortal(world, killed=False)
     left = world.nodes["left"]
     held = asyncio.ensure_future(mortal.center.hold())

@@ -14,7 +14,6 @@ from tether.actors import codec, tensors
 from tether.actors.message import Part
 
 DTYPES = sorted(name for name in tensors.DTYPES if hasattr(torch, name))
-SHAPES = [(), (0,), (3,), (2, 0, 3), (40, 50, 10)]
 
 
 def back(value: Any) -> Any:
@@ -39,14 +38,14 @@ def random_tensor(dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
 
 @pytest.mark.filterwarnings("ignore:ComplexHalf")
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_every_dtype_and_shape_comes_back_bit_for_bit(dtype: str, shape: tuple[int, ...]) -> None:
-    tensor = random_tensor(dtype, shape)
+def test_every_dtype_and_shape_comes_back_bit_for_bit(dtype: str) -> None:
+    for shape in [(), (0,), (3,), (2, 0, 3), (40, 50, 10)]:
+        tensor = random_tensor(dtype, shape)
 
-    again = back(tensor)
+        again = back(tensor)
 
-    assert (again.dtype, again.shape) == (tensor.dtype, tensor.shape)
-    assert bits(again) == bits(tensor)
+        assert (again.dtype, again.shape) == (tensor.dtype, tensor.shape)
+        assert bits(again) == bits(tensor), shape
 
 
 def test_every_dense_dtype_of_torch_travels_or_is_quantized_or_a_fraction_of_a_byte() -> None:
@@ -181,17 +180,17 @@ def test_what_is_not_small_and_plain_goes_another_way(value: Any) -> None:
     assert tensors.small(value, 12) is None
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (1, 1)], ids=str)
 @pytest.mark.parametrize("dtype", sorted(tensors.NUMPY_DTYPES))
-def test_a_maker_makes_tensors_alike_of_their_bytes(dtype: str, shape: tuple[int, ...]) -> None:
-    like = random_tensor(dtype, shape)
-    make = tensors.maker(like)
-    assert make is not None
+def test_a_maker_makes_tensors_alike_of_their_bytes(dtype: str) -> None:
+    for shape in [(), (3,), (2, 3), (1, 1)]:
+        like = random_tensor(dtype, shape)
+        make = tensors.maker(like)
+        assert make is not None
 
-    made = make(bits(like))
+        made = make(bits(like))
 
-    assert (made.dtype, made.shape, made.stride()) == (like.dtype, like.shape, like.stride())
-    assert bits(made) == bits(like)
+        assert (made.dtype, made.shape, made.stride()) == (like.dtype, like.shape, like.stride())
+        assert bits(made) == bits(like), shape
 
 
 @pytest.mark.parametrize("like", [torch.ones(2, dtype=torch.bfloat16), torch.ones(2, 0)], ids=str)

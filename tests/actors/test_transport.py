@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 import torch
 
+from tests.actors import breaks
 from tests.actors.breaks import cut_amid
-from tests.actors.conftest import SIDES, Air, Lossy, World, joined, until
+from tests.actors.conftest import SIDES, Air, Lossy, World, joined, joined_over, until
 from tests.actors.deaths import Deaths
 from tests.actors.lines import Line
-from tether.actors import buffer, oneway
+from tether.actors import buffer
 from tether.actors.directory import Directory, Place
 from tether.actors.frames import Lease, Origin
 from tether.actors.inflow import MAX_MESSAGE
@@ -46,20 +47,9 @@ def test_a_switch_takes_in_what_they_bring() -> None:
     assert all(hasattr(receiver, name) for name in ("frame", "chunk", "connected"))
 
 
-class Center:
-    def __init__(self) -> None:
-        self.got: list[int] = []
-        self.sums: list[float] = []
-
-    async def echo(self, x: Any) -> Any:
-        return x
-
+class Center(breaks.Center):
     async def total(self, x: torch.Tensor) -> float:
         return x.sum().item()
-
-    @oneway
-    async def note(self, number: int, x: Any = None) -> None:
-        self.got.append(number)
 
     async def count(self) -> int:
         return len(self.got)
@@ -133,8 +123,7 @@ async def cabled(folder: Path, cables: dict[str, Cable], line: Line) -> AsyncIte
 
 @pytest.fixture
 async def pair(folder: Path, line: Line) -> AsyncIterator[World]:
-    addresses = line.endpoints(folder, *SIDES)
-    world = await joined({side: line.make(side, 1, addresses) for side in SIDES})
+    world = await joined_over(line, folder)
     yield world
     await world.close()
 
@@ -279,8 +268,7 @@ async def test_a_process_that_comes_later_gets_what_was_said_before(
 
 
 async def test_socket_files_are_removed_in_the_end(folder: Path, line: Line) -> None:
-    addresses = line.endpoints(folder, *SIDES)
-    world = await joined({side: line.make(side, 1, addresses) for side in SIDES})
+    world = await joined_over(line, folder)
     center = world.spawn("center/0", Center)
     await center.echo(1)
     files = set(os.listdir(folder))  # noqa: PTH208 - a Path's own is refused in async functions
@@ -301,8 +289,7 @@ async def test_what_is_queued_for_nobody_does_not_hold_up_the_end(folder: Path, 
 
 
 async def test_what_is_queued_may_leave_before_the_end(folder: Path, line: Line) -> None:
-    addresses = line.endpoints(folder, *SIDES)
-    world = await joined({side: line.make(side, 1, addresses) for side in SIDES})
+    world = await joined_over(line, folder)
     center = world.spawn("center/0", Center)
     await center.echo(1)
 
@@ -381,12 +368,7 @@ async def test_a_process_that_was_never_spoken_to_can_be_renewed(folder: Path, l
 
 
 async def test_a_process_started_anew_at_its_address_is_spoken_to(folder: Path, line: Line) -> None:
-    addresses = line.endpoints(folder, *SIDES)
-
-    def again(side: str, start: int) -> Transport:
-        return line.make(side, start, addresses)
-
-    world = await joined({side: again(side, 1) for side in SIDES}, again=again)
+    world = await joined_over(line, folder)
     deaths, center = Deaths(world), world.spawn("center/0", Center)
     for number in range(5):
         assert await center.echo(torch.full((50_000,), number)) is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.actors.conftest import SIDES, World, joined, until
+from tests.actors.conftest import World, joined_over, until
 from tests.actors.lines import UNIX
 from tether.actors.outflow import LENGTH
 from tether.actors.unix import Unix, path_of
@@ -26,8 +26,7 @@ def message(data: bytes) -> bytes:
 
 async def pair(folder: Path) -> tuple[World, Unix]:
     """Return two sides, and the transport of the right one."""
-    addresses = UNIX.endpoints(folder, *SIDES)
-    world = await joined({side: UNIX.make(side, 1, addresses) for side in SIDES})
+    world = await joined_over(UNIX, folder)
     transport = world.nodes["right"].transport
     assert isinstance(transport, Unix)
     return world, transport

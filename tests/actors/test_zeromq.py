@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 import zmq
 
-from tests.actors.conftest import SIDES, joined, until
+from tests.actors.conftest import World, joined_over, until
 from tests.actors.lines import ZEROMQ
 from tether.actors.switch import Switch
 from tether.actors.zeromq import KEYS, ZeroMQ
@@ -28,15 +29,21 @@ def stranger(address: str) -> zmq.Socket[bytes]:
     return socket
 
 
+@pytest.fixture
+async def pair(folder: Path) -> AsyncIterator[World]:
+    """Two sides joined by ZeroMQ."""
+    world = await joined_over(ZEROMQ, folder)
+    yield world
+    await world.close()
+
+
 async def test_a_strangers_frames_are_counted_and_cost_nothing(
-    folder: Path, caplog: pytest.LogCaptureFixture
+    pair: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    addresses = ZEROMQ.endpoints(folder, *SIDES)
-    pair = await joined({side: ZEROMQ.make(side, 1, addresses) for side in SIDES})
     center = pair.spawn("center/0", Center)
     transport = pair.nodes["right"].transport
     assert isinstance(transport, ZeroMQ)
-    socket = stranger(addresses["right"][0])
+    socket = stranger(transport.addresses["right"][0])
     for parts in ([b"1", b"2", b"3", b"4"], [b"\xc1"], [b""], [KEYS, b"\xc1"]):
         socket.send_multipart(parts)
 
@@ -48,14 +55,11 @@ async def test_a_strangers_frames_are_counted_and_cost_nothing(
     assert refused == {"frame": 2}
     assert await center.echo(1) == 1
     socket.close()
-    await pair.close()
 
 
 async def test_memory_is_received_into_where_it_belongs(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    pair: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    addresses = ZEROMQ.endpoints(folder, *SIDES)
-    pair = await joined({side: ZEROMQ.make(side, 1, addresses) for side in SIDES})
     center = pair.spawn("center/0", Center)
     copied: list[int] = []
     chunk = Switch.chunk
@@ -71,4 +75,3 @@ async def test_memory_is_received_into_where_it_belongs(
     assert torch.equal(await center.echo(x), x)
 
     assert copied == []
-    await pair.close()

@@ -29,13 +29,29 @@ def upload(
     return Upload(address, 5.0, begin, made, failed, sealed=sealed)
 
 
+def agreed(sending: Upload) -> None:
+    """Have it offer its key, which the other side knows at once, so that it dials."""
+    sending.begin()
+    sending.accepted(sending.epoch)
+
+
+def blocked(sending: Upload) -> bool:
+    """Whether it waits for the kernel to have room."""
+    return sending._connection is not None and sending._connection.blocked
+
+
+def endpoint(folder: Path) -> str:
+    """Return where the shore of a folder listens."""
+    return f"ipc://{folder / 'shore'}"
+
+
 class Shore:
     """Where an upload arrives: what it says is read by the test."""
 
     until = staticmethod(until)
 
     def __init__(self, folder: Path) -> None:
-        self._listener = listening(f"ipc://{folder / 'shore'}", 5)
+        self._listener = listening(endpoint(folder), 5)
         self.address = bound(self._listener)
         self.stream: socket.socket | None = None
         self._loop = asyncio.get_running_loop()

@@ -29,7 +29,7 @@ actor = "tether.protocols.easgd:Worker"
 on = ["a", "b", "c"]
 center = "@center"
 tau = 2
-steps = 150
+steps = 60
 [worker.learner]
 make = "tether.protocols.quadratic:Quadratic"
 n = 400000
@@ -105,7 +105,7 @@ def test_large_tensors_survive_a_cut_too(up: Start, cables: Cables) -> None:
     run.assert_ended(0)
     assert run.home.totals.restarts == ()
     assert_accounted(run.home, unknown=0)
-    assert {actor.steps for actor in run.home.totals.actors if actor.name != "center/0"} == {150}
+    assert {actor.steps for actor in run.home.totals.actors if actor.name != "center/0"} == {60}
 
 
 def test_a_host_that_is_cut_off_for_too_long_ends_all_it_has_and_may_come_back(

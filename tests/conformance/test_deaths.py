@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from tests.conformance.conftest import Play
-from tests.conformance.gates import eventually, until
+from tests.conformance.gates import Gate, eventually, until
 from tests.conformance.mortals import Mortal, Mourner, Sender, Watcher
 from tests.conformance.players import Center
 from tests.conformance.worlds import needs
@@ -26,28 +27,36 @@ def wiring(play: Play, **more: Any) -> dict[str, Any]:
     return {"mortal": {"actor": Mortal, "me": "@me", "folder": str(play.folder)}, **more}
 
 
+async def killed_amid(
+    play: Play, world: World, gate: Gate, death: str, send: Callable[[Mortal, int], Awaitable[Any]]
+) -> tuple[ActorGone, list[Any]]:
+    """Have a mortal die in an ask, behind which three messages wait for it, and three for room.
+
+    Return what the ask raised, and what became of the six that were sent behind it.
+    """
+    mortal = world.ref(Mortal, "mortal")
+    started = asyncio.ensure_future(mortal.hold(gate.path, 3))
+    await asyncio.sleep(0)
+    behind = [asyncio.ensure_future(send(mortal, number)) for number in range(6)]
+    await gate.reached()
+    play.hand.end("mortal/0", death)
+    with pytest.raises(ActorGone) as caught:
+        await started
+    return caught.value, await asyncio.gather(*behind)
+
+
 def test_asks_that_had_not_started_wait_for_the_next_incarnation_and_one_that_had_fails(
     play: Play, death: str
 ) -> None:
     gate = play.gate()
 
-    async def main(world: World) -> list[Any]:
-        mortal = world.ref(Mortal, "mortal")
-        started = asyncio.ensure_future(mortal.hold(gate.path, 3))
-        await asyncio.sleep(0)
-        queued = [asyncio.ensure_future(mortal.ask(number)) for number in range(6)]
-        await gate.reached()
-        play.hand.end("mortal/0", death)
-        with pytest.raises(ActorGone) as caught:
-            await started
-        assert caught.value.actor == "mortal/0"
-        assert str(caught.value) == (
-            f"mortal/0 is gone: {WHY[death]}; what became of Mortal.hold is unknown"
-        )
-        return await asyncio.gather(*queued)
+    async def main(world: World) -> tuple[ActorGone, list[Any]]:
+        return await killed_amid(play, world, gate, death, lambda mortal, n: mortal.ask(n))
 
-    answers = play({**wiring(play), "run": {"messages": 4}}, main)
+    error, answers = play({**wiring(play), "run": {"messages": 4}}, main)
 
+    assert error.actor == "mortal/0"
+    assert str(error) == f"mortal/0 is gone: {WHY[death]}; what became of Mortal.hold is unknown"
     assert answers == [(number, 2) for number in range(6)]
     account = play.account("world", "mortal/0")
     assert (account["sent"], account["handled"], account["unknown"]) == (7, 6, 1)
@@ -74,16 +83,8 @@ def test_one_ways_on_their_way_are_not_redone_and_those_that_wait_for_room_go_on
     gate = play.gate()
 
     async def main(world: World) -> list[Any]:
-        mortal = world.ref(Mortal, "mortal")
-        started = asyncio.ensure_future(mortal.hold(gate.path, 3))
-        await asyncio.sleep(0)
-        notes = [asyncio.ensure_future(mortal.note(number)) for number in range(6)]
-        await gate.reached()
-        play.hand.end("mortal/0", death)
-        with pytest.raises(ActorGone):
-            await started
-        await asyncio.gather(*notes)
-        return await mortal.handled()
+        await killed_amid(play, world, gate, death, lambda mortal, n: mortal.note(n))
+        return await world.ref(Mortal, "mortal").handled()
 
     seen = play({**wiring(play), "run": {"messages": 4}}, main)
 

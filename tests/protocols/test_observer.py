@@ -12,7 +12,7 @@ from tether.protocols.observer import Observer, disagreement
 from tether.protocols.quadratic import Quadratic
 from tether.runners.world import World
 
-START = {"n": 4, "eta": 0.1, "h": 1.0, "sigma": 0.0, "optimum": 0.0, "seed": 0}
+START: dict[str, Any] = {"n": 4, "eta": 0.1, "h": 1.0, "sigma": 0.0, "optimum": 0.0, "seed": 0}
 
 
 class Peer(Learning):

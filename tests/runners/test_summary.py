@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
+from tests.runners.records import account, of_two_workers, printed, worker
 from tether.runners.restart import Restart
 from tether.runners.summary import (
-    AccountRecord,
-    ActorRecord,
     Change,
     Queue,
     Stall,
@@ -27,37 +24,13 @@ from tether.runners.summary import (
 )
 
 
-def account(to: str, message: str = "exchange", **counts: int) -> AccountRecord:
-    return {
-        "to": to,
-        "message": message,
-        "sent": counts.get("sent", 0),
-        "handled": counts.get("handled", 0),
-        "dropped": {"superseded": counts["dropped"]} if "dropped" in counts else {},
-        "unknown": counts.get("unknown", 0),
-        "in_flight": counts.get("in_flight", 0),
-        "bytes": counts.get("bytes", 0),
-    }
-
-
-def worker(index: int, *accounts: AccountRecord, pid: int = 100, steps: int = 50) -> ActorRecord:
-    return {"actor": f"worker/{index}", "pid": pid, "steps": steps, "accounts": list(accounts)}
-
-
 @pytest.fixture
 def summary() -> Summary:
-    center: ActorRecord = {"actor": "center/0", "pid": 99, "steps": 0, "accounts": []}
-    first = worker(0, account("center/0", sent=10, handled=10, bytes=4_000_000))
-    second = worker(1, account("center/0", sent=6, handled=5, dropped=1, bytes=2_000_000))
-    return summarise("finished", [center, first, second], seconds=2.0, accuracy=0.9625)
+    return of_two_workers()
 
 
 def text(summary: Summary, width: int = 120) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    console.print(render(summary))
-    file = console.file
-    assert isinstance(file, io.StringIO)
-    return file.getvalue()
+    return printed(render(summary), width)
 
 
 def test_what_an_actor_was_sent_is_what_the_others_sent_to_it(summary: Summary) -> None:

