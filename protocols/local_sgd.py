@@ -11,18 +11,15 @@ from tether.protocols.aggregator import Aggregator
 from tether.protocols.beside import Beside, Buffers, Momentum
 from tether.protocols.keeping import kept
 from tether.protocols.learner import Learner, Learning
-from tether.protocols.rounds import Averaging, Member, News, Share, Told
-from tether.protocols.schedule import rate
-
-__all__ = ["Aggregator", "Worker"]
+from tether.protocols.rounds import Member, News
+from tether.protocols.share import Share
 
 
 class Worker(Learning):
     """Worker k: a learner with parameters wᵏ that are averaged with others' when a round is due."""
 
     def __init__(
-        self,
-        aggregator: Ref[Averaging], me: Ref[Member], learner: Learner, steps: int,
+        self, aggregator: Ref[Aggregator], me: Ref[Member], learner: Learner, steps: int,
         momentum: Momentum = "local", buffers: Buffers = "local", patience: float = 60.0,
     ) -> None:  # fmt: skip
         self.learner, self.steps, self.t = learner, steps, 0
@@ -31,21 +28,26 @@ class Worker(Learning):
 
     async def run(self) -> None:
         """Make the local steps that are left, from c on or from the w resumed with."""
-        resumed = self.learner.resumed
-        await self.learner.begin(self.share.join)
-        self.t = self.t if resumed else self.share.base  # the clock is that of the round
+        await self.learner.begin(self._join)
         while self.t < self.steps:
-            await self.learner.step(await self.learner.gradient())  # w ← w − γ∇f(w)
+            await self._step()
             self.t += 1
             if self.t >= self.share.due or self.t == self.steps:  # H divides t + 1
-                await self.average()
+                await self._average()
             report(step=self.t, loss=self.learner.loss, waited=self.waiting.seconds)
 
-    async def average(self) -> None:
+    async def _join(self) -> Tensor:
+        c = await self.share.join()
+        self.t = self.share.base  # the clock is that of the round
+        return c
+
+    async def _step(self) -> None:
+        await self.learner.step(await self.learner.gradient())  # w ← w − γ∇f(w)
+
+    async def _average(self) -> None:
         """Hand c − w over, wait for the new c, and go on from it: w ← c."""
-        at, last = (self.share.base, self.t), self.t == self.steps
-        await self.learner.compute(self.share.difference, self.learner.x)
-        told = Told(*at, float(self.learner.loss), rate(self.learner), last=last)
+        await self.learner.compute(self.share.difference, self.learner.x)  # D = c − w
+        told = self.share.told(self.learner, self.t, last=self.t == self.steps)
         await self.share.hand(told, self.beside.take())
         await self.learner.apply(Tensor.copy_, await self.share.taken())
         self.beside.put(self.share.beside)

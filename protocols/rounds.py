@@ -6,19 +6,14 @@ nobody waits for ever for one who is away, and no timer runs where nobody waits.
 
 from __future__ import annotations
 
-from asyncio import Event
 from collections.abc import Iterable
-from contextlib import suppress
 from math import nan
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
 
-from tether.actors import Ref, buffer, within
+from tether.actors import Ref
 from tether.protocols.elastic import check_finite
-from tether.protocols.keeping import kept
-from tether.protocols.overlap import Waiting
 from tether.protocols.vector import check_like
 
 
@@ -147,63 +142,3 @@ def mean(vectors: list[Tensor], shares: list[int]) -> Tensor:
         check_like("a vector to be averaged", vector, total)
         total.add_(vector, alpha=n)
     return total.div_(sum(shares))
-
-
-class Share:
-    """A member's side: the consensus it left, and the one that comes, for one part of x."""
-
-    def __init__(
-        self, averaging: Ref[Averaging], me: Ref[Member], like: Tensor, patience: float
-    ) -> None:
-        if not 0 < patience < float("inf"):
-            raise ValueError(f"patience is {patience}, but a finite time above 0 s is wanted")
-        self.averaging, self.me, self.patience = averaging, me, patience
-        self.c, self._next = like.detach().clone(), like.detach().clone()
-        self.D = buffer(tuple(like.shape), like.dtype).to(like.device)
-        self.base = self.due = 0
-        self.waiting = Waiting()
-        self.beside: Tensor | None = None
-        self._news = News(0, 0, 0)
-        self._arrived = Event()
-        self._handed: tuple[Told, Tensor | None] | None = None
-
-    async def join(self) -> Tensor:
-        """Take the consensus as it is, with its step; return it."""
-        self.base, self.due, c = await self.averaging.join()
-        self._news = News(0, self.base, self.due)
-        return self.c.copy_(c)
-
-    def difference(self, w: Tensor) -> Tensor:
-        """Write D = c − w, of this part."""
-        return torch.sub(self.c, w, out=self.D)
-
-    async def hand(self, told: Told, beside: Tensor | None = None) -> None:
-        """Hand D over."""
-        self._handed = told, beside
-        self._arrived.clear()
-        await self._send(told, beside)
-
-    async def taken(self) -> Tensor:
-        """Wait for the consensus that follows, and return it; hand D again when patience ends."""
-        while self._news.t <= self.base and self._handed is not None:
-            with suppress(TimeoutError):
-                async with within(self.patience):
-                    await self.waiting.on(self._arrived.wait())
-            if self._news.t <= self.base:
-                await self.hand(*self._handed)
-        self._handed = None
-        self.c, self._next = self._next, self.c
-        _, self.base, self.due = self._news
-        return self.c
-
-    def put(self, news: News, c: Tensor, beside: Tensor | None) -> None:
-        """Put a consensus aside."""
-        if news.t > self._news.t:
-            self._news, self.beside = news, None if beside is None else beside.clone()
-            self._next.copy_(c)
-            self._arrived.set()
-
-    async def _send(self, told: Told, beside: Tensor | None) -> None:
-        await self.averaging.hand(self.me, told, self.D, beside)
-
-    state_dict, load_state_dict = kept("c", "base", "due")

@@ -37,7 +37,7 @@ LIBRARY = {
         "elastic", "evaluator", "functional", "keeping", "learner", "momentum", "observer",
         "overlap", "quadratic", "randomness", "stream",
         "vector",
-        "aggregator", "beside", "outer", "rounds", "schedule", "sign",
+        "aggregator", "beside", "fragments", "outer", "rounds", "schedule", "share", "sign",
     )
 }  # fmt: skip
 """Protocol files that are no paper: what learning is made of."""

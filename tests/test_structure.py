@@ -22,7 +22,8 @@ LIBRARY = {
         "__init__", "easgd_invariants", "elastic", "evaluator", "functional", "invariant",
         "learner", "observer", "overlap", "quadratic",
         "randomness", "stream", "vector",
-        "aggregator", "beside", "outer", "rounds", "schedule", "sign", "local_sgd_invariants",
+        "aggregator", "beside", "fragments", "outer", "rounds", "schedule", "share", "sign",
+        "local_sgd_invariants",
     )
 }  # fmt: skip
 """Protocol files that are no paper's algorithm, and may be as long as any file."""

@@ -112,13 +112,13 @@ async def test_l4_there_are_so_many_rounds(H: Any, steps: int, rounds: int) -> N
 async def test_averaging_follows_the_step_after_which_h_divides_the_clock() -> None:
     team = Team([dyadic(k) for k in range(2)], H=4, steps=10)
     seen = []
-    average = team.workers[0].average
+    average = team.workers[0]._average
 
     async def noted() -> None:
         seen.append(team.workers[0].t)
         await average()
 
-    team.workers[0].average = noted
+    team.workers[0]._average = noted
 
     await team.run()
 
@@ -132,7 +132,7 @@ async def test_r1_with_a_period_beyond_its_end_a_run_is_independent_sgd_until_th
     team = Team([regression(momentum=momentum, seed=k) for k in range(3)], H=100, steps=12)
     lonely = [regression(momentum=momentum, seed=k) for k in range(3)]
     for worker in team.workers:
-        worker.average = nothing  # type: ignore[method-assign]
+        worker._average = nothing  # type: ignore[method-assign]
 
     await team.run()
     for learner in lonely:
@@ -295,7 +295,7 @@ async def test_what_comes_late_is_dropped_and_counted_and_its_worker_goes_on_fro
     c = team.c.clone()
 
     late.t = 2
-    await late.average()
+    await late._average()
 
     assert team.aggregator.hands.late == 1
     assert torch.equal(team.c, c)
