@@ -20,10 +20,11 @@ NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "__init__", "adpsgd_invariants", "arrivals", "beginning", "choice", "easgd_invariants",
-        "elastic", "evaluator", "functional", "gosgd_invariants", "invariant", "learner", "mean",
-        "mixing", "observer", "overlap", "quadratic", "randomness", "rate", "stream", "sumweight",
-        "vector",
+        "__init__", "adpsgd_invariants", "aggregator", "arrivals", "beginning", "beside", "choice",
+        "easgd_invariants", "elastic", "evaluator", "fragments", "functional", "gosgd_invariants",
+        "invariant", "learner", "local_sgd_invariants", "mean", "mixing", "observer", "outer",
+        "overlap", "quadratic", "randomness", "rate", "rounds", "schedule", "share", "sign",
+        "stream", "sumweight", "vector",
     )
 }  # fmt: skip
 """Protocol files that are no paper's algorithm, and may be as long as any file."""
