@@ -43,14 +43,26 @@ class Way:
     kind: str
     sets: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
-    mean: str = "center"
-    """Who holds x in the end."""
+    holder: str = "center"
+    """Who holds what all have agreed on in the end."""
 
 
 EASGD = ("easgd.toml", "seven_layers")
+LOCAL = ("local_sgd.toml", "resnet_20")
+EACH_STEP = ("aggregator.H.H=1",)
+POST_LOCAL = ("aggregator.H={make='tether.protocols.schedule:post_local', H=8, start=300}",)
+LARGE = (
+    "aggregator.H.H=1", "worker.steps=75", "worker.learner.batch=256",
+    "worker.learner.milestones=[38, 56]",
+)  # fmt: skip
+"""As many pictures a round as with H = 8."""
 WAYS = [
     Way("EASGD, τ = 10", *EASGD),
     Way("EAMSGD, τ = 10, δ = 0.9", *EASGD, ("worker.delta=0.9", "worker.learner.eta=0.01")),
+    Way("local SGD, H = 8", *LOCAL, holder="aggregator"),
+    Way("post-local SGD, H = 1, then 8", *LOCAL, POST_LOCAL, holder="aggregator"),
+    Way("mini-batch SGD, H = 1", *LOCAL, EACH_STEP, holder="aggregator"),
+    Way("large-batch SGD, 8 B, H = 1", *LOCAL, LARGE, holder="aggregator"),
 ]
 
 
@@ -85,7 +97,8 @@ def folder(way: Way, seed: int) -> Path:
 def train(way: Way, seed: int, seconds: float) -> None:
     """Begin a run or go on with it, and measure it if it comes to its end in time."""
     run = folder(way, seed)
-    seeds = [f"run.seed={seed}", f"worker.learner.seed={seed}", f"center.x.seed={seed}"]
+    x = "c" if way.holder == "aggregator" else "x"
+    seeds = [f"run.seed={seed}", f"worker.learner.seed={seed}", f"{way.holder}.{x}.seed={seed}"]
     command = [sys.executable, "-m", "tether.runners", "up", str(HERE / way.wiring)]
     command += [f"--set={each}" for each in (*way.sets, *seeds)]
     command += ["--resume" if begun(run) else "--run", str(run)]
@@ -93,7 +106,7 @@ def train(way: Way, seed: int, seconds: float) -> None:
     print(f"{way.name}, seed {seed}: {' '.join(command[5:])}", flush=True)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     if read_summary(run).outcome == "finished":
-        measured = asyncio.run(measure(way.kind, run, way.mean))
+        measured = asyncio.run(measure(way, run))
         (run / "error.json").write_text(json.dumps({"error": 1 - measured["accuracy"]}))
         print(f"{way.name}, seed {seed}: test error {1 - measured['accuracy']:.2%}", flush=True)
 
@@ -106,11 +119,11 @@ def begun(run: Path) -> bool:
     return False
 
 
-async def measure(kind: str, run: Path, mean: str) -> dict[str, float]:
+async def measure(way: Way, run: Path) -> dict[str, float]:
     """Return test loss and accuracy of what a run has come to, with the workers' mean buffers."""
-    examiner = task.examiner(kind)
+    examiner, held = task.examiner(way.kind), final_state(run, way.holder)
     examiner.load_buffers(buffers(run))
-    return await examiner.measure(final_state(run, mean)["x"])
+    return await examiner.measure(held["c" if "c" in held else "x"])
 
 
 def buffers(run: Path) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import networks
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector
+from torch.optim.lr_scheduler import MultiStepLR
 
 from tether.protocols.learner import Supervised
 
@@ -65,6 +66,17 @@ def normal(pixels: Tensor) -> Tensor:
     return (pixels.float() - mean) / deviation
 
 
+def pictures() -> tuple[data.Images, data.Images]:
+    """Return training and test pictures; raises ValueError unless they are CIFAR-10's."""
+    train, test = data.load()
+    if train.pixels.shape[1:] != (3, 32, 32):
+        raise ValueError(
+            f"the pictures are {' × '.join(map(str, train.pixels.shape[1:]))}, but CIFAR-10's "
+            "3 × 32 × 32 are wanted: point --data, or TETHER_DATA, at its binary files"
+        )
+    return train, test
+
+
 def network(kind: str, seed: int = 0) -> nn.Module:
     """Return the same network of a kind for the same seed."""
     with torch.random.fork_rng(devices=[]):
@@ -85,18 +97,23 @@ def learner(
     batch: int = 128,
     momentum: float = 0.0,
     decay: float = 1e-4,
+    milestones: Sequence[int] = (),
     device: torch.device | None = None,
 ) -> Supervised:
-    """Return what one worker learns: all training pictures, in an order of its own."""
+    """Return what one worker learns: all training pictures, in an order of its own.
+
+    At each of the milestones, which are steps, η becomes a tenth.
+    """
     model = network(kind, seed)
-    squares = Squares(data.load()[0], batch, kind, seed=1000 * seed + index)
+    squares = Squares(pictures()[0], batch, kind, seed=1000 * seed + index)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=eta, momentum=momentum, nesterov=momentum > 0, weight_decay=decay
     )
-    return Supervised(model, cross_entropy, squares, optimizer, device=device, seed=index)
+    schedule = MultiStepLR(optimizer, list(milestones), 0.1)
+    return Supervised(model, cross_entropy, squares, optimizer, schedule, device, seed=index)
 
 
 def examiner(kind: str, device: torch.device | None = None) -> Supervised:
     """Return what measures: the same network and the test pictures."""
-    squares = Squares(data.load()[1], 250, kind)
+    squares = Squares(pictures()[1], 250, kind)
     return Supervised(network(kind), cross_entropy, squares, device=device)
