@@ -114,11 +114,12 @@ def test_the_same_seed_gives_the_same_squares_and_the_next_epoch_others(module: 
 def test_other_pictures_than_cifar_10_are_refused(
     module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    task = module("task")
     images = module("data").Images(torch.zeros(2, 1, 28, 28), torch.zeros(2))
     monkeypatch.setattr(module("data"), "load", lambda: (images, images))
 
     with pytest.raises(ValueError, match="the pictures are 1 × 28 × 28, but CIFAR-10's 3 × 32 ×"):
-        module("task").learner("resnet_20")
+        task.learner("resnet_20")
 
 
 @pytest.mark.parametrize("wiring", sorted(path.name for path in HERE.glob("*.toml")))
