@@ -35,7 +35,7 @@ class Peer(Weighed):
         for t in range(self.t, self.steps):
             if self.own.queue:
                 await self.learner.apply(self.process_messages)
-            await self.learner.step()  # x ← x − ηg(x)
+            await self.learner.step(await self.learner.gradient())  # x ← x − ηg(x)
             if self.choice.happens(self.rate.p) and len(self.peers):
                 j = self.choice.one(self.peers)  # a ← a/2, and push (copy of x, a) to Q_j
                 await self.own.give(self.own.a / 2, self.t, j.push)

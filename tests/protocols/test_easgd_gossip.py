@@ -37,8 +37,8 @@ async def test_a_push_moves_the_other_center_by_its_weight_and_conserves_the_sum
 
     assert (one.own.a, other.own.a) == (0.25, 0.75)
     assert other.x.item() == pytest.approx(8 / 3)
-    total = sum(Fraction(each.own.a) * Fraction(each.x.item()) for each in (one, other))
-    assert abs(total - 4) < Fraction(1, 2**50)
+    products = [Fraction(each.own.a) * Fraction(each.x.item()) for each in (one, other)]
+    assert float(sum(products)) == pytest.approx(4, abs=2.0**-50)
 
 
 async def test_within_a_star_it_is_a_center_of_easgd() -> None:

@@ -15,6 +15,7 @@ from tether.actors.restoring import alone
 from tether.actors.state import dump, load
 from tether.protocols.choice import Rotating
 from tether.protocols.mixing import exponential, round_of
+from tether.protocols.quadratic import Noise
 from tether.protocols.sgp import Peer
 
 
@@ -55,12 +56,12 @@ async def test_it_is_x_minus_eta_g_times_the_mixing_matrix_bit_for_bit(
     z: list[float], steps: int
 ) -> None:
     graph, made = exponential(4), on_hops(z, steps, eta=0.25, sigma=1.0)
-    noises = on_hops(z, steps, eta=0.25, sigma=1.0)
+    noises = [Noise(1, 1.0, seed) for seed in range(4)]
     x = torch.tensor(z, dtype=torch.float64).unsqueeze(1)
 
     zs = await run_all(made)
     for t in range(steps):
-        noise = torch.stack([each.learner._noise.take() for each in noises])
+        noise = torch.stack([each.take() for each in noises])
         x = round_of(graph, t) @ (x - 0.25 * (x + noise))
 
     assert zs == x.tolist()
