@@ -45,11 +45,15 @@ class Stream:
     def c(self) -> torch.Tensor:
         return torch.cat([fragment.c for fragment in self.fragments])
 
+    @property
+    def actors(self) -> list[Any]:
+        return [*self.fragments, *self.workers]
+
     def saved(self) -> list[bytes]:
-        return [dump(each.state_dict()) for each in (*self.fragments, *self.workers)]
+        return [dump(each.state_dict()) for each in self.actors]
 
     def restored(self, states: list[bytes]) -> Stream:
-        for each, state in zip((*self.fragments, *self.workers), states, strict=True):
+        for each, state in zip(self.actors, states, strict=True):
             each.load_state_dict(load(state))
         return self
 
@@ -123,7 +127,7 @@ async def test_l6_it_goes_on_bit_for_bit_with_fragments_under_way(before: int) -
         made += 1
         return await gradient(*args)
 
-    first.workers[0].learner.gradient = counted  # type: ignore[method-assign]
+    first.workers[0].learner.gradient = counted  # type: ignore[method-assign,assignment]
     with suppress(Stopped):
         await first.run()
 
