@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from tests.protocols.conftest import build
 from tests.protocols.team import Team, squares
 from tether.actors.restoring import alone
+from tether.protocols.aggregator import Aggregator
 from tether.protocols.learner import Learner, Supervised
-from tether.protocols.local_sgd import Aggregator, Worker
+from tether.protocols.local_sgd import Worker
 from tether.protocols.rounds import Told
 from tether.protocols.schedule import constant, post_local
 
@@ -132,7 +133,7 @@ async def test_r1_with_a_period_beyond_its_end_a_run_is_independent_sgd_until_th
     team = Team([regression(momentum=momentum, seed=k) for k in range(3)], H=100, steps=12)
     lonely = [regression(momentum=momentum, seed=k) for k in range(3)]
     for worker in team.workers:
-        worker._average = nothing  # type: ignore[method-assign]
+        worker._average = nothing
 
     await team.run()
     for learner in lonely:
@@ -246,7 +247,7 @@ async def until(worker: Worker, at: int) -> None:
         made += 1
         return await step(*args)
 
-    worker.learner.gradient = counted  # type: ignore[method-assign]
+    worker.learner.gradient = counted  # type: ignore[method-assign,assignment]
     with suppress(Stopped):
         await worker.run()
 
@@ -317,7 +318,12 @@ async def test_l9_the_outer_step_is_made_once_a_round() -> None:
     team = Team([build(seed=k) for k in range(3)], H=3, steps=9)
     steps = []
     step = team.aggregator.outer.step
-    team.aggregator.outer.step = lambda c, D: steps.append(D) or step(c, D)
+
+    def noted(c: Tensor, D: Tensor) -> None:
+        steps.append(D)
+        step(c, D)
+
+    team.aggregator.outer.step = noted
 
     await team.run()
 
