@@ -19,9 +19,10 @@ NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "__init__", "easgd_invariants", "elastic", "evaluator", "functional", "invariant",
+        "__init__", "easgd_invariants", "easgd_synchronous_invariants", "elastic", "evaluator",
+        "functional", "invariant",
         "learner", "observer", "overlap", "quadratic",
-        "randomness", "stream", "vector",
+        "randomness", "resting", "stream", "tie", "vector",
     )
 }  # fmt: skip
 """Protocol files that are no paper's algorithm, and may be as long as any file."""
