@@ -190,9 +190,7 @@ def test_the_root_of_a_tree_learns_what_the_leaves_learn() -> None:
     assert 0 < root.learner.x.max().item() < 0.2
 
 
-CRASHES = [{"at": "0.2s", "every": {"exponential": "0.3s"}, "times": 4, "actor": name}
-           for name in ("left", "left_leaf")]  # fmt: skip
-LOSSES = {"link": TROUBLES["link"], "crash": CRASHES}
+LOSSES = {"link": TROUBLES["link"]}
 
 
 def test_p5_all_at_one_point_stay_there_whatever_is_lost() -> None:
