@@ -52,7 +52,9 @@ class Worker(Learning):
                 g = await self.local.gradient()
             await self.local.step(g)  # xⁱ ← xⁱ − ηg(x), at the x before (a)
             self.t = t + 1
-            waited, exchanges = self.waiting.seconds, t // self.tau + 1
-            report(step=self.t, loss=self.learner.loss, exchanges=exchanges, waited=waited)
+            report(step=self.t, loss=self.learner.loss, **self._told())
+
+    def _told(self) -> dict[str, float]:
+        return {"exchanges": (self.t - 1) // self.tau + 1, "waited": self.waiting.seconds}
 
     state_dict, load_state_dict = kept("t", "local")  # alone, it comes back at x̃

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tether.protocols.easgd import Center, Worker
 from tether.protocols.invariant import Call, Life, View
+from tether.protocols.sharded import Shard
 
 ROUNDINGS = 16
 """Roundings that are let pass beside those of the exchanges, in units of the largest number."""
@@ -46,7 +47,7 @@ class Conservation:
         self._bury(life.name)
         self.lives[life.name], self.owned[life.name] = life, actor
         again = life.incarnation > 1
-        self._move(self._seen(vector(actor)), f"{life.name} came back" if again else "")
+        self._move(self._seen(actor), f"{life.name} came back" if again else "")
         if isinstance(actor, Worker):
             self.joining[life.name] = f"{life.name} began at x̃" if again else ""
         elif again:
@@ -55,14 +56,14 @@ class Conservation:
     def before(self, name: str, work: str) -> None:
         """Keep x as it is before a learner's work writes it."""
         if work in {"step", "apply"} and name in self.owned:
-            self._x[name] = self._seen(vector(self.owned[name]))
+            self._x[name] = self._seen(self.owned[name])
 
     def after(self, name: str, work: str) -> None:
         """Book what has moved x: a step of its own, a difference, or x̃ that a worker begins at."""
         before = self._x.pop(name, None)
         if before is None:
             return
-        change = wide(vector(self.owned[name])) - before
+        change = held(self.owned[name]) - before
         if work == "step":
             self.moved = self.moved + change
             self.steps += 1
@@ -76,12 +77,18 @@ class Conservation:
 
     def answered(self, call: Call, answer: Any) -> None:
         """Note a difference that is under way now; to a worker that has died it never comes."""
-        if call.method != "exchange" or not isinstance(answer, Tensor):
-            return
-        name, d = call.source.name, self._seen(answer)
+        if call.method == "exchange" and isinstance(answer, Tensor):
+            self._answered(call, wide(answer))
+
+    def _answered(self, call: Call, d: Tensor) -> None:
+        """Note that a center, or a shard of it, has moved by a difference."""
+        name, center = call.source.name, self.owned.get(call.target.name)
+        if isinstance(center, Shard):
+            d = spread(d, center)
+        self._measured(d)
         self.roundings += 4
         if self.lives.get(name) == call.source and name in self.view.actors:
-            self.under_way[name] = d
+            self.under_way[name] = self._with(d, center, self.under_way.get(name))
         else:
             self._move(d, f"{name} died before its difference came")
 
@@ -89,7 +96,7 @@ class Conservation:
         """Compare both sides."""
         for name in [name for name in self.owned if name not in self.view.actors]:
             self._bury(name)
-        there = [self._seen(vector(actor)) for actor in self.owned.values()]
+        there = [self._seen(actor) for actor in self.owned.values()]
         under_way = [*self.under_way.values()]
         if not there:
             return ""
@@ -105,7 +112,7 @@ class Conservation:
         """See an actor gone, with its variable and the difference that was on its way to it."""
         actor = self.owned.pop(name, None)
         if actor is not None:
-            self._move(self.under_way.pop(name, 0.0) - wide(vector(actor)), f"{name} died")
+            self._move(self.under_way.pop(name, 0.0) - held(actor), f"{name} died")
             self._x.pop(name, None)
 
     def _move(self, change: Tensor, leak: str) -> None:
@@ -113,11 +120,21 @@ class Conservation:
         if leak and bool(change.any()):
             self.view.leak(leak, float(change.norm()))
 
-    def _seen(self, x: Tensor) -> Tensor:
-        """Return a copy in float64, after a look at how large its numbers are."""
-        copy = wide(x)
-        self.largest = max(self.largest, float(copy.abs().max()))
+    def _with(self, d: Tensor, center: Any, before: Tensor | None) -> Tensor:
+        """Return a shard's difference together with those of others that are under way."""
+        if before is None or not isinstance(center, Shard):
+            return d
+        begin, end = center.begin, center.begin + len(center.x)
+        return torch.cat([before[:begin], d[begin:end], before[end:]])
+
+    def _seen(self, actor: Center | Worker) -> Tensor:
+        """Return a copy of its variable, after a look at how large its numbers are."""
+        copy = held(actor)
+        self._measured(copy)
         return copy
+
+    def _measured(self, x: Tensor) -> None:
+        self.largest = max(self.largest, float(x.abs().max()))
 
     def _is(self, change: Tensor, wanted: Tensor, near: Tensor) -> bool:
         room = 4 * epsilon(self.owned) * max(1.0, float(near.abs().max()))
@@ -127,6 +144,22 @@ class Conservation:
 def vector(actor: Center | Worker) -> Tensor:
     """Return the variable that an actor holds."""
     return actor.x if isinstance(actor, Center) else actor.learner.x
+
+
+def held(actor: Center | Worker) -> Tensor:
+    """Return a copy of an actor's variable in float64, of all coordinates also where it is a shard.
+
+    Those that a shard does not have are 0.
+    """
+    x = wide(vector(actor))
+    return spread(x, actor) if isinstance(actor, Shard) else x
+
+
+def spread(part: Tensor, shard: Shard) -> Tensor:
+    """Return a shard's slice as a vector of all coordinates."""
+    whole = part.new_zeros(shard.n)
+    whole[shard.begin : shard.begin + len(part)] = part
+    return whole
 
 
 def wide(x: Tensor) -> Tensor:

@@ -40,11 +40,26 @@ def elastic(x: Tensor, center: Tensor, alpha: float, out: Tensor) -> Tensor:
     return out
 
 
-def added(center: Tensor, difference: Tensor) -> Tensor:
-    """Move the center by a difference taken elsewhere; raises ValueError if it is not finite."""
-    check_like("the difference", difference, center)
-    check_finite("the difference", difference)
-    return center.add_(difference)
+def added(center: Tensor, *differences: Tensor) -> Tensor:
+    """Move the center by differences taken elsewhere, one after the other.
+
+    Raises ValueError before it has changed if one of them is not finite.
+    """
+    for difference in differences:
+        check_like("the difference", difference, center)
+        check_finite("the difference", difference)
+    for difference in differences:
+        center += difference
+    return center
+
+
+def approach(x: Tensor, y: Tensor, alpha: float) -> Tensor:
+    """Move x towards a state y of another, x ← x + α(y − x), which does not move.
+
+    Both are flat vectors of one dtype and device. Raises ValueError before x has changed when the
+    difference is not finite.
+    """
+    return added(x, difference(y, x, alpha, out=torch.empty_like(x)))
 
 
 def check_finite(name: str, vector: Tensor) -> None:

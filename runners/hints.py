@@ -114,6 +114,8 @@ def assignable(source: Any, target: Any) -> bool:
 def _fits(source: Any, target: Any) -> bool:
     if Any in (source, target) or isinstance(source, str):
         return True
+    if head(target) is REF and head(source) is not REF:  # an object may stand before actors
+        return isinstance(head(source), type) and is_a(head(source), inner(target))
     source, target = head(source), head(target)
     if target is float and source in (int, bool):
         return True

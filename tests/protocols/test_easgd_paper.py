@@ -1,8 +1,14 @@
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
 from tether.protocols import easgd
-from tether.protocols.easgd_paper import ByParts, Center
+from tether.protocols.easgd_paper import ByParts, Center, Worker
+from tether.protocols.learner import Supervised
+
+Regression = Callable[..., Supervised]
 
 
 async def test_an_exchange_by_parts_is_the_atomic_one_when_nobody_comes_between() -> None:
@@ -16,20 +22,55 @@ async def test_an_exchange_by_parts_is_the_atomic_one_when_nobody_comes_between(
     assert torch.equal(one.x, other.x)
 
 
+class Busy(Center):
+    """Is moved by others, one unit each, between a pull and the difference taken from it."""
+
+    others = 1
+
+    async def add(self, d: Tensor) -> int:
+        for _ in range(self.others):
+            await super().add(torch.ones(1))
+        return await super().add(d)
+
+
 async def test_a_stale_difference_conserves_the_sum_still() -> None:
-    class Busy(Center):
-        """Is moved by another worker between a pull and the difference taken from it."""
-
-        async def rate(self) -> float:
-            self.x = self.x + 1.0
-            return await super().rate()
-
     center, x = Busy(torch.zeros(1), alpha=0.5), torch.tensor([4.0])
 
     d = await ByParts(center).exchange(x)
 
     assert d.tolist() == [2.0]
     assert center.x.tolist() == [1.0 + 2.0]
+
+
+async def test_behind_is_how_many_others_came_between(regression: Regression) -> None:
+    center = Busy(torch.zeros(1), alpha=0.5)
+    parts = ByParts(center)
+    found = []
+
+    for center.others in (0, 3, 1):
+        await parts.exchange(torch.ones(1))
+        found.append(parts.behind)
+
+    assert found == [0, 3, 1]
+    worker = Worker(center, regression(), tau=1, steps=1)
+    worker.parts.behind = 2
+    worker.t = 1
+    assert worker._told() == {"exchanges": 1, "waited": 0.0, "behind": 2}
+
+
+async def test_after_a_rollback_of_the_center_behind_is_not_negative() -> None:
+    class Reborn(Center):
+        async def add(self, d: Tensor) -> int:
+            self.moves = 0
+            return await super().add(d)
+
+    center = Reborn(torch.zeros(1), alpha=0.5)
+    center.moves = 7
+    parts = ByParts(center)
+
+    await parts.exchange(torch.ones(1))
+
+    assert parts.behind == 0
 
 
 async def test_a_difference_that_is_not_finite_leaves_the_center_untouched() -> None:

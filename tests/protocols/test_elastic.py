@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tether.protocols.elastic import added, difference, elastic
+from tether.protocols.elastic import added, approach, difference, elastic
 
 dyadic = st.integers(-(2**20), 2**20).map(lambda n: n / 2**8)
 vectors = st.integers(1, 5).flatmap(
@@ -151,3 +151,25 @@ def test_a_worker_of_another_dtype_is_refused() -> None:
         ValueError, match=r"x does not fit: it is torch.float64 .*, but torch.float32"
     ):
         difference(torch.zeros(2).double(), torch.zeros(2), 0.5, out=torch.empty(2))
+
+
+@given(vectors, rates)
+def test_an_approach_moves_one_side_only(
+    both: tuple[list[float], list[float]], alpha: float
+) -> None:
+    x, y = (torch.tensor(each, dtype=torch.float64) for each in both)
+
+    approach(x, y, alpha)
+
+    assert x.tolist() == [a + alpha * (b - a) for a, b in zip(*both, strict=True)]
+    assert y.tolist() == both[1]
+
+
+def test_of_several_differences_one_that_is_not_finite_refuses_all() -> None:
+    center = torch.zeros(1)
+
+    with pytest.raises(ValueError, match="the difference has 1 of 1 numbers NaN or infinite"):
+        added(center, torch.ones(1), torch.tensor([float("nan")]))
+    added(center, torch.ones(1), torch.ones(1))
+
+    assert center.tolist() == [2.0]

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tether.protocols.overlap import Waiting, both, period
+from tether.actors import ActorGone
+from tether.protocols.overlap import Posting, Waiting, both, each, living, period
 from tether.runners import virtual
 
 
@@ -108,3 +109,91 @@ def test_what_fails_was_waited_for_too() -> None:
     with pytest.raises(TimeoutError):
         run(main())
     assert waiting.seconds == pytest.approx(4.0)
+
+
+async def asked(value: int) -> int:
+    """Answer sooner the larger the value is; die at 0, and fail below it."""
+    for _ in range(5 - value):
+        await asyncio.sleep(0)
+    if value < 0:
+        raise ValueError("no number of mine")
+    if value == 0:
+        raise ActorGone("worker/0 was killed")
+    return 10 * value
+
+
+async def test_each_answers_in_order_whoever_comes_first() -> None:
+    assert await each([1, 3, 2], asked) == [10, 30, 20]
+
+
+async def test_a_failure_of_one_ends_the_rest_and_is_raised_as_itself() -> None:
+    with pytest.raises(ValueError, match="no number of mine"):
+        await each([1, -1], asked)
+    with pytest.raises(ExceptionGroup):
+        await each([-1, -1], asked)
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_the_living_are_gone_on_with() -> None:
+    assert await living([2, 0, 1], asked) == [20, 10]
+    assert await living([], asked) == []
+
+
+async def test_where_nobody_lives_that_is_told() -> None:
+    with pytest.raises(ActorGone, match="worker/0 was killed"):
+        await living([0, 0], asked)
+
+
+class Peer:
+    """Takes messages in only while its door is open."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.door = asyncio.Event()
+
+    async def hear(self, x: int) -> None:
+        await self.door.wait()
+        if x < 0:
+            raise ActorGone("peer/0 was killed")
+        self.seen.append(x)
+
+
+async def test_nothing_is_sent_to_whoever_is_still_at_the_last_message() -> None:
+    full, free = Peer(), Peer()
+    free.door.set()
+
+    async with Posting() as post:
+        for x in (1, 2):
+            post.send(full, Peer.hear, x)
+            post.send(free, Peer.hear, x)
+            await asyncio.sleep(0)
+        full.door.set()
+        await asyncio.sleep(0)
+        post.send(full, Peer.hear, 3)
+
+    assert (full.seen, free.seen) == ([1, 3], [1, 2])
+
+
+async def test_who_is_gone_for_good_is_passed_over() -> None:
+    peer = Peer()
+    peer.door.set()
+
+    async with Posting() as post:
+        post.send(peer, Peer.hear, -1)
+
+    assert peer.seen == []
+
+
+def test_the_time_between_a_pause_and_going_on_is_waiting() -> None:
+    async def main() -> list[float]:
+        waiting, found = Waiting(), []
+        for pause in (2.0, 3.0):
+            waiting.resume()
+            await asyncio.sleep(1.0)
+            found.append(waiting.pause())
+            await asyncio.sleep(pause)
+        waiting.resume()
+        return [*found, waiting.seconds]
+
+    assert virtual.run(main()) == [0.0, 2.0, 5.0]

@@ -107,6 +107,10 @@ def test_an_actor_without_a_protocol_s_messages_does_not_fit_it() -> None:
         (Any, int, True),
         (Center, Pulls, True),
         (Literal["a"], str, True),
+        (Elastic, Ref[Center], True),
+        (int, Ref[Center], False),
+        (Ref[Center], Ref[Center], True),
+        (Center, Ref[Pulls], False),
     ],
 )
 def test_what_a_factory_gives_fits_unless_it_surely_does_not(

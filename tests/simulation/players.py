@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from tests.protocols.conftest import build
-from tether.actors import batched
+from tether.actors import Group
+from tether.protocols import easgd_synchronous
 from tether.protocols.easgd import Center, Worker
 from tether.protocols.easgd_invariants import Conservation
-from tether.protocols.elastic import difference
 from tether.protocols.invariant import Call, Life
 from tether.protocols.learner import Supervised
 from tether.protocols.quadratic import Quadratic, initial
+from tether.protocols.resting import Resting
 from tether.runners import virtual
 from tether.runners.simulation import Simulation
 from tether.runners.world import BrokenPromise, World
@@ -57,24 +58,30 @@ class Noting(Center):
         return await super().exchange(x)
 
 
-class Synchronous(Center):
-    """A center for p workers in step: it takes all their differences at the same x̃."""
+class Remembering(Resting):
+    """A center's variable that remembers what it was before each of its moves."""
 
-    def __init__(self, x: Tensor, alpha: float, p: int) -> None:
-        super().__init__(x, alpha)
-        self.p = p
+    def __init__(self, x: Tensor) -> None:
+        super().__init__(x)
         self.seen: list[Tensor] = []
-        """x̃ before each round."""
 
-    @batched(max_size=1024, max_wait=0.5 * TURN / 1000)
-    async def exchange(self, xs: list[Tensor]) -> list[Tensor]:  # type: ignore[override]
-        if len(xs) != self.p:
-            raise ValueError(f"{len(xs)} workers are in step, but all {self.p} are wanted")
+    async def apply(self, kernel: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self.seen.append(self.x.clone())
-        ds = [difference(x, self.x, self.alpha, out=x.new_empty(x.shape)) for x in xs]
-        for d in ds:
-            self.x += d
-        return ds
+        return await super().apply(kernel, *args, **kwargs)
+
+
+class Synchronous(easgd_synchronous.Center):
+    """A center of workers in step that notes x̃ before each step."""
+
+    def __init__(
+        self, x: Tensor, alpha: float, workers: Group[easgd_synchronous.Worker], steps: int
+    ) -> None:
+        super().__init__(x, alpha, workers, steps)
+        self.learner: Remembering = Remembering(x)
+
+    @property
+    def seen(self) -> list[Tensor]:
+        return self.learner.seen
 
 
 class Eager(Center):
@@ -139,6 +146,14 @@ def wiring(
             "steps": steps,
         },
     }
+
+
+def synchronous(alpha: float, p: int, steps: int, eta: float, **rest: Any) -> dict[str, Any]:
+    """Return the same with p workers in step."""
+    center = {"actor": Synchronous, "alpha": alpha, "workers": "@worker[*]", "steps": steps}
+    tables = wiring(center, p, steps, eta, **rest)
+    learner = tables["worker"]["learner"]
+    return tables | {"worker": {"actor": easgd_synchronous.Worker, "count": p, "learner": learner}}
 
 
 def run_of(seed: int, planted: type = Quadratic) -> dict[str, Any]:

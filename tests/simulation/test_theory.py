@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from tests.simulation import players
 from tests.simulation.players import (
     NETWORK,
     Noting,
-    Synchronous,
     in_step,
     in_turn,
     simulate,
@@ -191,10 +191,9 @@ def standard_errors(p: int) -> tuple[float, float]:
 @cache
 def estimate(p: int) -> Estimate:
     """Measure x̃ with p workers in step; both errors are those that theory expects."""
-    center = {"actor": Synchronous, "alpha": BETA / p, "p": p}
-    noisy = wiring(center, p, ROUNDS, ETA, h=H, sigma=SIGMA, n=REPLICAS, start=0.0, seed=5)
-    synchronous, _ = simulate(noisy, in_step())
-    x = np.stack([each.numpy() for each in synchronous.seen[BEGINNING:]])
+    noise: dict[str, Any] = {"h": H, "sigma": SIGMA, "n": REPLICAS, "start": 0.0, "seed": 5}
+    found, _ = simulate(players.synchronous(BETA / p, p, ROUNDS, ETA, **noise), in_step())
+    x = np.stack([each.numpy() for each in found.seen[BEGINNING:]])
     errors = standard_errors(p)
     return Estimate(float(x.mean()), errors[0], float(np.square(x).mean()), errors[1])
 
@@ -257,8 +256,7 @@ def conditions(step: Step) -> tuple[bool, bool]:
 def synchronous(step: Step) -> Matrix:
     """Return x̃ before each of the rounds of a simulation."""
     p, eta, beta = step
-    center = {"actor": Synchronous, "alpha": beta / p, "p": p}
-    found, _ = simulate(wiring(center, p, 120, eta), in_step())
+    found, _ = simulate(players.synchronous(beta / p, p, 120, eta), in_step())
     return np.array([x.item() for x in found.seen])
 
 

@@ -1,0 +1,49 @@
+"""Handwritten digits and a small network that learns them quickly, for all wirings beside this."""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import parameters_to_vector
+
+from tether.protocols.learner import Supervised
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # for the examples' one loader module
+
+import data
+
+BATCH = 32
+ETA = 0.1
+
+
+def network(seed: int = 0) -> nn.Module:
+    """Return a network of 6,427 parameters for 28 × 28 pixels, the same one for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Sequential(
+            nn.AvgPool2d(2), nn.Flatten(), nn.Linear(196, 31), nn.ReLU(), nn.Linear(31, 10)
+        )
+
+
+def initial(seed: int = 0) -> Tensor:
+    """Return the flat parameter vector that training begins at."""
+    return parameters_to_vector(network(seed).parameters()).detach()
+
+
+def learner(
+    index: int = 0, seed: int = 0, eta: float = ETA, device: torch.device | None = None
+) -> Supervised:
+    """Return what one worker learns: all training digits, in an order of its own."""
+    model = network(seed)
+    train, _ = data.load()
+    batches = data.Batches(train, BATCH, seed=1000 * seed + index)
+    optimizer = torch.optim.SGD(model.parameters(), lr=eta)
+    return Supervised(model, cross_entropy, batches, optimizer, device=device, seed=index)
+
+
+def examiner(device: torch.device | None = None) -> Supervised:
+    """Return what measures: the same network and the test digits."""
+    _, test = data.load()
+    return Supervised(network(), cross_entropy, data.Batches(test, 250), device=device)
