@@ -35,7 +35,7 @@ LIBRARY = {
     f"protocols/{name}.py"
     for name in (
         "elastic", "evaluator", "functional", "keeping", "learner", "momentum", "observer",
-        "overlap", "quadratic", "randomness", "stream",
+        "overlap", "polyak", "quadratic", "randomness", "stream",
         "vector",
     )
 }  # fmt: skip

@@ -19,8 +19,8 @@ NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "__init__", "easgd_invariants", "elastic", "evaluator", "functional", "invariant",
-        "learner", "observer", "overlap", "quadratic",
+        "__init__", "downpour_invariants", "easgd_invariants", "elastic", "evaluator", "functional",
+        "invariant", "learner", "observer", "overlap", "polyak", "quadratic",
         "randomness", "stream", "vector",
     )
 }  # fmt: skip
