@@ -17,7 +17,9 @@ A = TypeVar("A")
 B = TypeVar("B")
 F = TypeVar("F", bound=Callable[..., Awaitable[None]])
 
-RUNTIME_METHODS = frozenset({"run", "down", "joined", "left", "state_dict", "load_state_dict"})
+RUNTIME_METHODS = frozenset(
+    {"run", "down", "joined", "left", "leaving", "state_dict", "load_state_dict"}
+)
 """Methods the runtime calls itself: never messages, whatever their signature."""
 
 

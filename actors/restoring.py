@@ -1,4 +1,4 @@
-"""Whether a state that is loaded comes with those of all others, or with its own actor alone."""
+"""Whether an actor is made, and its state loaded, with all others or by itself."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 together: ContextVar[bool] = ContextVar("together", default=True)
-"""False while an actor that has died comes back into a run that went on without it."""
+"""False while an actor is made that joins, or comes back into, a run that goes on without it."""
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Have the states loaded in this block taken as those of one actor that others went on from.
+    """Have what is made in this block, and its states, taken as one actor's in a run that goes on.
 
     What is learned then comes from the others, such as x from the center: the kept one is older
     than what they have made of it since.

@@ -179,7 +179,8 @@ class Conductor:
         await asyncio.sleep(delay)
         names = names_of(self.roster.here(process))
         restore = {name: self.begin.restore[name] for name in names if name in self.begin.restore}
-        await self.launch(process, names, restore, self.begin.alone)
+        fresh = [name for name in names if self.begin.restore and name not in restore]
+        await self.launch(process, names, restore, [*self.begin.alone, *fresh])
 
     async def launch(
         self, process: str, names: Sequence[str], restore: Restore, alone: Iterable[str]

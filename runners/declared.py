@@ -85,6 +85,7 @@ class Declared:
         self._flights = flights
         self._broken = broken
         self._incarnations: dict[str, int] = {}
+        self._classes: dict[str, type] = {}
         self.invariants: list[Invariant] = [cls(self) for cls in classes(plan)]
 
     @property
@@ -96,10 +97,20 @@ class Declared:
         """Yield the calls that were sent and are neither begun, dropped nor lost."""
         living = self._living()
         for key, flight in list(self._flights.items()):
-            target = Life(flight.target, flight.incarnation)
-            actor = living.get(flight.target)
-            if actor is not None and target.incarnation >= self._incarnations[flight.target]:
-                yield Call(Life(*key[:2]), target, flight.message.method, _args(actor, flight))
+            target = flight.target
+            if target in living and flight.incarnation >= self._incarnations[target]:
+                yield self._call(key, flight)
+
+    def unbegun(self) -> Iterator[Any]:
+        """Yield the calls that were sent and are neither begun nor dropped: those, and the lost."""
+        for key, flight in list(self._flights.items()):
+            if flight.target in self._classes:
+                yield self._call(key, flight)
+
+    def _call(self, key: Number, flight: Flight) -> Call:
+        target = Life(flight.target, flight.incarnation)
+        args = _args(self._classes[flight.target], flight)
+        return Call(Life(*key[:2]), target, flight.message.method, args)
 
     def leak(self, why: str, size: float) -> None:
         """Keep what a fault has changed of something conserved."""
@@ -108,6 +119,7 @@ class Declared:
     def made(self, cell: Cell) -> None:
         """See an actor made."""
         self._incarnations[cell.name] = cell.incarnation
+        self._classes[cell.name] = type(cell.actor)
         self._tell("made", Life(cell.name, cell.incarnation), cell.actor)
 
     def before(self, name: str, work: str) -> None:
@@ -141,9 +153,8 @@ class Declared:
                 self._broken(f"{type(invariant).__name__}: {sentence}")
 
 
-def _args(actor: Any, flight: Flight) -> tuple[Any, ...]:
+def _args(cls: type, flight: Flight) -> tuple[Any, ...]:
     """Return what a message holds, decoded; handles in it are names."""
-    cls: type = type(actor)
     handler = handlers(cls)[flight.message.method]
     records = argument_records(handler)
     args, kwargs = codec.decode(flight.message.body, records=records, ref=lambda name: name)

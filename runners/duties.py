@@ -80,18 +80,26 @@ class Duties:
         if cell is None:
             return  # it has died, and its agent is about to hear of it
         await cell.leave(process.plan.run.graceful)
-        loop = asyncio.get_running_loop()
-        end = loop.time() + process.plan.run.drain
-        rounds = 0
-        while rounds < 3 and loop.time() < end and name in process.node.cells:
-            rounds = rounds + 1 if process.node.settled(name) else 0
-            await asyncio.sleep(0.005)
+        end = asyncio.get_running_loop().time() + process.plan.run.drain
+        hands_over, turn = hasattr(type(cell.actor), "leaving"), -1
+        while await self._settled(name, end) and hands_over and turn != cell.turn:
+            turn = cell.turn + 1  # what comes after it is to be handed over too
+            cell.post(cell.actor.leaving)
         if name not in process.node.cells:
             return
         process.keeper.keep_final(cell, 0)
         process.keeper.forget(name)
         await process.node.bury(name)
         process.tell("departed", name)
+
+    async def _settled(self, name: str, end: float) -> bool:
+        """Wait until an actor has handled what was sent to it; tell whether it has, in time."""
+        node, loop = self.process.node, asyncio.get_running_loop()
+        rounds = 0
+        while rounds < 3 and loop.time() < end and name in node.cells:
+            rounds = rounds + 1 if node.settled(name) else 0
+            await asyncio.sleep(0.005)
+        return rounds == 3 and name in node.cells
 
     async def _changed(self, changes: Sequence[Mapping[str, Any]]) -> None:
         for change in changes:

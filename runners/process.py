@@ -6,6 +6,7 @@ import asyncio
 import sys
 import traceback
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from tether.actors.journal import Journal, Key
 from tether.actors.membership import Membership
 from tether.actors.node import Node
 from tether.actors.packet import Window
+from tether.actors.restoring import alone
 from tether.actors.storage import MemoryStorage, Storage
 from tether.actors.transport import Transport
 from tether.actors.witness import Witness
@@ -116,22 +118,23 @@ class Process:
         places.gone.update(dict.fromkeys(snapshot["off"], "it takes no part at present"))
         self.membership.join(*snapshot["present"])
 
-    async def build(self, names: Sequence[str], restore: Restore, alone: Container[str]) -> None:
+    async def build(self, names: Sequence[str], restore: Restore, solo: Container[str]) -> None:
         """Listen, import what the actors are made of, and make them.
 
-        Those who are `alone` come back into a run that went on without them.
+        Those who are `solo` join, or come back into, a run that went on without them.
         """
         await self.node.start()
         specs = [self.specs[name] for name in names]
         for path in _paths(specs):
             find(path, self.plan.objects)
         for spec in specs:
-            self.make(spec, restore, by_itself=spec.name in alone)
+            self.make(spec, restore, by_itself=spec.name in solo)
 
     def make(self, spec: ActorSpec, restore: Restore, *, by_itself: bool) -> Cell:
         """Make an actor, brought back to where it was if that is wanted."""
         seed_everything(spec.seed, self.threads)
-        cell = self.node.spawn(spec.name, partial(self._made, spec), spec.device)
+        with alone() if by_itself else nullcontext():
+            cell = self.node.spawn(spec.name, partial(self._made, spec), spec.device)
         try:
             if spec.name in restore:
                 self.keeper.restore(cell, restore[spec.name], by_itself=by_itself)

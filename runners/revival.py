@@ -273,7 +273,7 @@ class Revival:
         if member is None:
             ready: asyncio.Future[str] = run.loop.create_future()
             self._launches[process] = ready
-            member = await run.launch(process, names, {}, ())
+            member = await run.launch(process, names, {}, names)
             why = await ready
             if why:
                 await self._dismiss(member)

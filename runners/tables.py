@@ -25,6 +25,7 @@ CALLED = {
     "down": ("self", "peer", "why"),
     "joined": ("self", "peer"),
     "left": ("self", "peer"),
+    "leaving": ("self",),
 }
 """What the methods take that the runtime calls, and that have to be `async def`."""
 

@@ -34,13 +34,16 @@ ASYNCIO = {"Event", "TaskGroup", "create_task"}
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "elastic", "evaluator", "functional", "keeping", "learner", "momentum", "observer",
-        "overlap", "polyak", "quadratic", "randomness", "stream",
-        "vector",
+        "arrivals", "beginning", "choice", "elastic", "evaluator", "functional", "keeping",
+        "learner", "mean", "mixing", "momentum", "observer", "overlap", "polyak", "quadratic",
+        "randomness", "rate", "stream", "sumweight", "vector",
     )
 }  # fmt: skip
 """Protocol files that are no paper: what learning is made of."""
-LIBRARY_IMPORTS = {f"tether.actors.{name}" for name in ("buffers", "compute", "debug", "restoring")}
+LIBRARY_IMPORTS = {
+    f"tether.actors.{name}"
+    for name in ("buffers", "chance", "compute", "context", "debug", "restoring")
+}
 WORLD_MODULES = {
     "concurrent", "multiprocessing", "random", "secrets", "subprocess", "threading", "time", "uuid",
     "uvloop",

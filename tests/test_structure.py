@@ -19,9 +19,10 @@ NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "__init__", "downpour_invariants", "easgd_invariants", "elastic", "evaluator", "functional",
-        "invariant", "learner", "observer", "overlap", "polyak", "quadratic",
-        "randomness", "stream", "vector",
+        "__init__", "adpsgd_invariants", "arrivals", "beginning", "choice", "downpour_invariants",
+        "easgd_invariants", "elastic", "evaluator", "functional", "gosgd_invariants", "invariant",
+        "learner", "mean", "mixing", "observer", "overlap", "polyak", "quadratic", "randomness",
+        "rate", "stream", "sumweight", "vector",
     )
 }  # fmt: skip
 """Protocol files that are no paper's algorithm, and may be as long as any file."""

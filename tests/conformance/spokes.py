@@ -7,8 +7,9 @@ from typing import Any
 
 from tests.conformance import cutting
 from tests.conformance.gates import PAUSE, pass_through
-from tether.actors import Group, Ref, report
+from tether.actors import Group, Ref, oneway, report
 from tether.actors.context import acting
+from tether.actors.restoring import together
 
 __all__ = ["cutting"]
 
@@ -20,6 +21,7 @@ class Hub:
         self.spokes = spokes
         self.n: dict[str, int] = {}
         self.told: list[str] = []
+        self.coins: dict[str, int] = {}
 
     async def exchange(self, name: str) -> int:
         self.n[name] = self.n.get(name, 0) + 1
@@ -50,6 +52,12 @@ class Hub:
     async def counted(self) -> dict[str, int]:
         return self.n
 
+    async def inherit(self, name: str, coins: int) -> None:
+        self.coins[name] = self.coins.get(name, 0) + coins
+
+    async def inherited(self) -> dict[str, int]:
+        return self.coins
+
 
 class Spoke:
     """Exchanges step by step, for ever."""
@@ -58,6 +66,8 @@ class Spoke:
         self.hub, self.name, self.index, self.t = hub, f"spoke/{index}", index, 0
         self.me = me
         self.told: list[str] = []
+        self.coins = 0
+        self.joins = not together.get()
 
     async def run(self) -> None:
         while True:
@@ -68,6 +78,20 @@ class Spoke:
 
     async def reached(self) -> int:
         return self.t
+
+    @oneway
+    async def take(self, coins: int) -> None:
+        self.coins += coins
+
+    async def leaving(self) -> None:
+        """Hand over what it holds."""
+        coins, self.coins = self.coins, 0
+        if coins:
+            await self.hub.inherit(self.name, coins)
+
+    async def was_alone(self) -> bool:
+        """Return whether it was made for a run that went on."""
+        return self.joins
 
     async def index_after(self, gate: str) -> int:
         await pass_through(gate)

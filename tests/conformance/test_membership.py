@@ -98,6 +98,30 @@ def test_who_has_joined_is_known_to_all_when_the_table_has_its_size(play: Play) 
     assert play(SHARED, main) == [4, 1, 3, 2, 4]
 
 
+def test_who_leaves_hands_over_what_it_holds_with_all_that_was_sent_to_it(play: Play) -> None:
+    async def main(world: World) -> tuple[dict[str, int], dict[str, int]]:
+        hub, spokes = world.ref(Hub, "hub"), world.group(Spoke, "spoke")
+        second = spokes[1]
+        await works(second)
+        for _ in range(20):
+            await second.take(1)
+        before = dict(await hub.inherited())
+        await spokes.resize(1)
+        return before, await hub.inherited()
+
+    assert play(SHARED, main) == ({}, {"spoke/1": 20})
+
+
+def test_who_joins_is_made_alone_and_all_who_begin_are_made_together(play: Play) -> None:
+    async def main(world: World) -> list[bool]:
+        spokes = world.group(Spoke, "spoke")
+        await spokes.resize(4)
+        return await spokes.map(Spoke.was_alone)
+
+    assert play(SHARED, main) == [False, False, True, True]
+    assert play(WIRING, main) == [False, False, True, True]
+
+
 def test_who_has_left_is_gone_and_who_comes_again_begins_afresh(play: Play) -> None:
     async def main(world: World) -> tuple[int, list[str]]:
         spokes = world.group(Spoke, "spoke")

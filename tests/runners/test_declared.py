@@ -238,6 +238,7 @@ def test_calls_to_the_dead_are_lost_and_those_to_who_comes_next_are_not() -> Non
 
     assert nobody == []
     assert [call.args for call in watched.declared.under_way()] == [(20,), (30,)]
+    assert [call.args for call in watched.declared.unbegun()] == [(10,), (20,), (30,)]
 
 
 def test_handles_in_calls_under_way_are_names() -> None:

@@ -168,6 +168,50 @@ async def test_who_is_to_leave_first_handles_what_was_sent_to_it() -> None:
     assert answer == 0
 
 
+class Heir(Worker):
+    """Gives the center, when it leaves, what it was given; there may be more meanwhile."""
+
+    def __init__(self, center: Ref[Center], tau: int = 1) -> None:
+        super().__init__(center, tau)
+        self.coins = 0
+
+    async def give(self, coins: int) -> None:
+        self.coins += coins
+
+    async def leaving(self) -> None:
+        while self.coins:
+            self.coins -= 1
+            await self.center.add(1)
+
+
+async def test_who_is_to_leave_hands_over_what_it_has_and_what_comes_while_it_does() -> None:
+    tables = {"run": {"graceful": 0.1}, **TABLES, "worker": {**TABLES["worker"], "actor": Heir}}
+    share = await Share(tables).begin()
+    heir, center = share.process.node.ref("worker/1"), share.actor("center/0")
+    await heir.give(3)
+
+    await share.duties.obey("leave", "worker/1")
+    await share.until(lambda: center.n > 0)
+    await heir.give(2)
+    await share.told.until("departed")
+    n = center.n
+    await share.close()
+
+    assert n == 5
+
+
+async def test_who_fails_to_hand_over_what_it_has_leaves_all_the_same() -> None:
+    tables = {"run": {"graceful": 0.1}, **TABLES, "worker": {**TABLES["worker"], "actor": Heir}}
+    share = await Share(tables).begin()
+    share.actor("worker/1").coins = "many"
+
+    await share.duties.obey("leave", "worker/1")
+    departed = await share.told.until("departed")
+    await share.close()
+
+    assert departed == ["worker/1"]
+
+
 async def test_the_checkpoints_of_who_leaves_are_not_gone_on_from() -> None:
     share = await begun(graceful=0.1, drain=0.05)
     await share.duties.obey("round", 1)

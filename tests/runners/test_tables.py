@@ -40,6 +40,8 @@ class Told(Open):
 
     async def left(self, peer: object, *, quietly: bool = True) -> None: ...
 
+    async def leaving(self) -> None: ...
+
 
 def table(**keys: Any) -> tuple[ActorTable, int]:
     problems = Problems()
