@@ -34,9 +34,10 @@ ASYNCIO = {"Event", "TaskGroup", "create_task"}
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "arrivals", "beginning", "choice", "elastic", "evaluator", "functional", "keeping",
-        "learner", "mean", "mixing", "momentum", "observer", "overlap", "polyak", "quadratic",
-        "randomness", "rate", "stream", "sumweight", "vector",
+        "aggregator", "arrivals", "beginning", "beside", "choice", "elastic", "evaluator",
+        "fragments", "functional", "keeping", "learner", "mean", "mixing", "momentum", "observer",
+        "outer", "overlap", "polyak", "quadratic", "randomness", "rate", "rounds", "schedule",
+        "share", "sign", "stream", "sumweight", "vector",
     )
 }  # fmt: skip
 """Protocol files that are no paper: what learning is made of."""

@@ -19,10 +19,11 @@ NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "__init__", "adpsgd_invariants", "arrivals", "beginning", "choice", "downpour_invariants",
-        "easgd_invariants", "elastic", "evaluator", "functional", "gosgd_invariants", "invariant",
-        "learner", "mean", "mixing", "observer", "overlap", "polyak", "quadratic", "randomness",
-        "rate", "stream", "sumweight", "vector",
+        "__init__", "adpsgd_invariants", "aggregator", "arrivals", "beginning", "beside", "choice",
+        "downpour_invariants", "easgd_invariants", "elastic", "evaluator", "fragments",
+        "functional", "gosgd_invariants", "invariant", "learner", "local_sgd_invariants", "mean",
+        "mixing", "observer", "outer", "overlap", "polyak", "quadratic", "randomness", "rate",
+        "rounds", "schedule", "share", "sign", "stream", "sumweight", "vector",
     )
 }  # fmt: skip
 """Protocol files that are no paper's algorithm, and may be as long as any file."""
