@@ -3,6 +3,8 @@
 Blot, Picard, Cord & Thome, "Gossip training for deep learning", 2016 (1611.09726), section 3.
 """
 
+from __future__ import annotations
+
 from typing import Literal
 
 from torch import Tensor
@@ -20,7 +22,7 @@ from tether.protocols.sumweight import Weighed, Weight, merge
 class Peer(Weighed):
     """A learner x with a weight a; all weights, with those under way, are 1 together."""
 
-    def __init__(self, peers: Group["Peer"], learner: Learner, M: int, p: float | Literal["auto"],
+    def __init__(self, peers: Group[Peer], learner: Learner, M: int, p: float | Literal["auto"],
                  steps: int, apart: float = 0.0, choice: Random | None = None) -> None:  # fmt: skip
         self.peers, self.learner, self.steps = peers, learner, steps
         self.rate, self.choice, self.waiting = rate(p, apart), choice or Random(), Waiting()
@@ -33,7 +35,7 @@ class Peer(Weighed):
         for t in range(self.t, self.steps):
             if self.own.queue:
                 await self.learner.apply(self.process_messages)
-            await self.learner.step()  # x ← x − ηg(x)
+            await self.learner.step(await self.learner.gradient())  # x ← x − ηg(x)
             if self.choice.happens(self.rate.p) and len(self.peers):
                 j = self.choice.one(self.peers)  # a ← a/2, and push (copy of x, a) to Q_j
                 await self.own.give(self.own.a / 2, self.t, j.push)

@@ -38,6 +38,10 @@ class View(Protocol):
         """Yield the calls that were sent and are neither begun, dropped nor lost."""
         ...
 
+    def unbegun(self) -> Iterator[Call]:
+        """Yield the calls that were sent and are neither begun nor dropped: those, and the lost."""
+        ...
+
     def leak(self, why: str, size: float) -> None:
         """Enter into the ledger of leaks what a fault has changed of what is conserved."""
         ...

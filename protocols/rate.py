@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import exp, isfinite, sqrt
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,12 +50,7 @@ class Fixed:
     def saw(self, x: Tensor, x_j: Tensor, t: int) -> None:
         """See what is about to be merged at one's step t."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return nothing: p is the wiring's."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the wiring's p."""
+    state_dict, load_state_dict = kept()  # nothing: p is the wiring's
 
 
 class Held(Fixed):

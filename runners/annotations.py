@@ -68,7 +68,9 @@ def _resolved(
     reason = ""
     for names in _namespaces(function):
         try:
-            return get_type_hints(holder, names, names, include_extras=True)[name]
+            # Other local names than global ones: or else typing remembers, for all modules, what
+            # the first one means by `Group["Peer"]`.
+            return get_type_hints(holder, names, dict(names), include_extras=True)[name]
         except NameError as error:
             reason = reason or f"{error.name} is not defined at run time"
         except Exception as error:

@@ -14,6 +14,7 @@ from tether.actors import Group
 from tether.protocols.choice import Random
 from tether.protocols.gosgd import Peer
 from tether.protocols.quadratic import Quadratic
+from tether.protocols.sumweight import Weighed
 
 
 def still(x: Sequence[float] | float, eta: float = 0.0, sigma: float = 0.0) -> Quadratic:
@@ -48,7 +49,7 @@ async def merge(j: Peer) -> None:
     await j.learner.apply(j.process_messages)
 
 
-def totals(made: Sequence[Peer]) -> tuple[Fraction, list[Fraction]]:
+def totals(made: Sequence[Weighed]) -> tuple[Fraction, list[Fraction]]:
     """Return Σ a and Σ a·x of all peers and of what they have queued, exactly."""
     held = [(each.own.a, each.learner.x) for each in made]
     held += [(a, x) for each in made for x, a, _ in each.own.queue]

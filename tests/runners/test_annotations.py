@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import typing
 from dataclasses import dataclass
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from tether.actors.ref import Ref
@@ -96,3 +98,24 @@ def test_a_callable_that_does_not_say_what_it_takes_is_opaque() -> None:
 
     assert found.opaque
     assert found.returns is dict
+
+
+def test_a_name_in_an_annotation_means_what_its_own_module_says() -> None:
+    """`typing` has one object for all `Sequence["Peer"]`, and keeps what it first meant."""
+    meanings = [type("Peer", (), {}), type("Peer", (), {})]
+
+    functions = [of_module(Peer=meaning) for meaning in meanings]
+
+    found = [signature(function).parameters["peers"].hint for function in functions]
+    assert [hint.__args__ for hint in found] == [(meaning,) for meaning in meanings]
+
+
+def of_module(**names: Any) -> Any:
+    """Return a function whose annotation is looked up in a module of its own."""
+
+    def take(peers: Any) -> None: ...
+
+    take.__annotations__["peers"] = typing.Sequence["Peer"]  # type: ignore[name-defined] # noqa: F821
+    made = FunctionType(take.__code__, {**names}, "take")
+    made.__annotations__ = take.__annotations__
+    return made

@@ -185,7 +185,11 @@ class Heir(Worker):
 
 
 async def test_who_is_to_leave_hands_over_what_it_has_and_what_comes_while_it_does() -> None:
-    tables = {"run": {"graceful": 0.1}, **TABLES, "worker": {**TABLES["worker"], "actor": Heir}}
+    tables = {
+        "run": {"graceful": 0.5, "drain": 0.4},
+        **TABLES,
+        "worker": {**TABLES["worker"], "actor": Heir},
+    }
     share = await Share(tables).begin()
     heir, center = share.process.node.ref("worker/1"), share.actor("center/0")
     await heir.give(3)
@@ -201,7 +205,11 @@ async def test_who_is_to_leave_hands_over_what_it_has_and_what_comes_while_it_do
 
 
 async def test_who_fails_to_hand_over_what_it_has_leaves_all_the_same() -> None:
-    tables = {"run": {"graceful": 0.1}, **TABLES, "worker": {**TABLES["worker"], "actor": Heir}}
+    tables = {
+        "run": {"graceful": 0.5, "drain": 0.4},
+        **TABLES,
+        "worker": {**TABLES["worker"], "actor": Heir},
+    }
     share = await Share(tables).begin()
     share.actor("worker/1").coins = "many"
 

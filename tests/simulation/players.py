@@ -235,6 +235,9 @@ class Seen:
     def under_way(self) -> Iterator[Call]:
         return iter(())
 
+    def unbegun(self) -> Iterator[Call]:
+        return self.under_way()
+
     def leak(self, why: str, size: float) -> None:
         self.leaks.append((why, size))
 
