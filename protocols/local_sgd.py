@@ -37,8 +37,7 @@ class Worker(Learning):
             report(step=self.t, loss=self.learner.loss, waited=self.waiting.seconds)
 
     async def _join(self) -> Tensor:
-        c = await self.share.join()
-        self.t = self.share.base  # the clock is that of the round
+        c, self.t = await self.share.join(), self.share.base  # the clock is that of the round
         return c
 
     async def _step(self) -> None:

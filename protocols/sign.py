@@ -7,13 +7,17 @@ error and add it to what is sent next. sign(0) is +1, so that one bit is enough.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from tether.actors import Ref
+from tether.protocols.keeping import kept
 from tether.protocols.learner import Learner
+from tether.protocols.rounds import Averaging, Member, Told
+from tether.protocols.share import Share
 
 PLACES = tuple(1 << k for k in range(8))
 
@@ -90,3 +94,41 @@ class SignSGD(Optimizer):
         m: Tensor = self.state[w].setdefault("momentum_buffer", torch.zeros_like(w))
         m.mul_(group["momentum"]).add_(d)
         return d.add_(m, alpha=group["momentum"]) if group["nesterov"] else m.clone()
+
+
+@runtime_checkable
+class Signed(Averaging, Protocol):
+    """Whoever averages scaled signs."""
+
+    async def hand_signs(
+        self, member: Ref[Member], told: Told, q: Tensor, s: Tensor, sizes: list[int]
+    ) -> None:
+        """Get packed signs and scales of a member."""
+        ...
+
+
+class Residual(Share):
+    """Hands over signs of e + c − w, and keeps what they do not say as e, unless told to forget."""
+
+    def __init__(
+        self,
+        at: Ref[Signed],
+        me: Ref[Member],
+        learner: Learner,
+        patience: float,
+        feedback: bool,
+    ) -> None:
+        super().__init__(at, me, learner.x, patience)
+        self.signs, self.sizes, self.feedback = at, sizes(learner), feedback
+        self.e = torch.zeros_like(learner.x)
+
+    def difference(self, w: Tensor) -> Tensor:
+        """Make e ← e + c − w and take the signs of it."""
+        self.e = super().difference(w) + (self.e if self.feedback else 0.0)
+        self.q, self.s = scaled_sign(self.e, self.sizes)  # e ← e − s·q
+        return self.D
+
+    async def _send(self, told: Told, _: Tensor | None) -> None:
+        await self.signs.hand_signs(self.me, told, self.q, self.s, self.sizes)
+
+    state_dict, load_state_dict = kept("c", "base", "due", "e")
