@@ -26,7 +26,7 @@ import rounds
 import stability
 import torch
 from page import Page
-from play import played
+from play import Training, played
 from pool import all_played
 from rates import tuned
 from rich.progress import Progress
@@ -45,6 +45,8 @@ PROCESSES = {
     "EASGD, τ = 16": "EASGD τ=16",
     "EAMSGD, τ = 16": "EAMSGD τ=16",
     "MDOWNPOUR, τ = 1": "MDOWNPOUR τ=1",
+    "GoSGD, p = 0.1": "GoSGD p=0.1",
+    "local SGD, H = 8": "local H=8",
 }
 """Rows that are trained with real processes too, four workers each."""
 
@@ -113,10 +115,18 @@ def real(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     """Train some rows once with a process for each actor."""
     by_name = {row.name: row for row in rows}
     return {
-        title: played(replace(tuned(by_name[name], seed=0), kind="processes"))
+        title: played(four(tuned(by_name[name], seed=0)))
         for title, name in PROCESSES.items()
         if name in by_name
     }
+
+
+def four(training: Training) -> Training:
+    """Return a training with real processes, four of them where there were more."""
+    sets = {**training.sets}
+    if "worker.count" in sets or training.wiring in {"gosgd.toml", "local.toml"}:
+        sets["worker.count"] = 4
+    return replace(training, sets=sets, kind="processes")
 
 
 if __name__ == "__main__":

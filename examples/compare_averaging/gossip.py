@@ -14,8 +14,6 @@ M = 8
 ETA, BATCH = 0.1, 16
 RATES = {0.02: 50, 0.1: 10, 1.0: 1}
 """Probabilities p of an exchange, and the periods τ = 1/p of EASGD."""
-NETWORK = {"compute": {"worker": {"step": {"uniform": ["8ms", "12ms"]}}}}
-"""As that of the others: GoSGD's learners make a gradient and a step in one."""
 GOSGD = [f"GoSGD p={p:g}" for p in (0.0, *RATES)]
 EASGD = [f"EASGD τ={tau}" for tau in RATES.values()]
 
@@ -36,8 +34,7 @@ def rows(steps: int) -> list[Row]:
         for name, tau in zip(EASGD, RATES.values(), strict=True)
     }
     return [
-        Row(name, Training(wiring, {**common, **sets}, *([NETWORK] * (name in GOSGD))))
-        for name, (wiring, sets) in made.items()
+        Row(name, Training(wiring, {**common, **sets})) for name, (wiring, sets) in made.items()
     ]
 
 

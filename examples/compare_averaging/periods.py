@@ -30,7 +30,8 @@ OTHERS = {
 """What the paper has at τ = 1 only, or found no better elsewhere."""
 FURTHER = 0.08
 """Of how much more error DOWNPOUR is said to be at τ = 64, at the least."""
-SAME = 0.02
+SAME = 0.05
+"""How little more error the elastic ones are said to be at, at the most."""
 
 
 def rows(steps: int) -> list[Row]:
@@ -60,7 +61,7 @@ CLAIMS = [
     Claim("nor does EAMSGD", "EAMSGD τ=64", "EAMSGD τ=1", most=SAME),
     *(
         Claim(f"EAMSGD is better than EASGD at τ={tau}", f"EASGD τ={tau}", f"EAMSGD τ={tau}")
-        for tau in PERIODS
+        for tau in PERIODS[1:]
     ),
     Claim("four workers with EASGD are better than SGD alone", "SGD p=1", "EASGD τ=4"),
     Claim("four workers with EAMSGD are better than MSGD alone", "MSGD p=1", "EAMSGD τ=4"),

@@ -48,13 +48,10 @@ def test_each_row_that_is_tuned_has_its_errors_at_several_rates(module: Any) -> 
 
 
 def test_the_best_rate_is_inside_the_grid(module: Any) -> None:
-    known = module("rates").known()
-
-    for name, errors in known.items():
+    for name, errors in module("rates").known().items():
         rates = sorted(map(float, errors))
         best = float(min(errors, key=lambda eta: errors[eta]))
-        assert best != rates[-1], name
-        assert best != rates[0] or name == "DOWNPOUR τ=64", name
+        assert rates[0] < best < rates[-1], name
 
 
 def test_a_row_is_trained_at_its_best_rate(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,13 +97,6 @@ def test_a_number_may_stand_for_a_row(module: Any) -> None:
     assert not claim.check({"one": [{"growth": 1.1}]}).holds
 
 
-def test_the_growth_of_a_sequence_is_that_of_its_second_half(module: Any) -> None:
-    growth = module("play").growth
-
-    assert growth([1.01**k for k in range(100)]) == pytest.approx(1.01)
-    assert growth([9.0] * 25 + [1.0] * 75) == 1.0
-
-
 def test_a_training_whose_numbers_are_none_any_more_is_lost(module: Any) -> None:
     play = module("play")
     sets = {
@@ -120,7 +110,7 @@ def test_a_training_whose_numbers_are_none_any_more_is_lost(module: Any) -> None
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("section", ["periods", "stability"])
+@pytest.mark.parametrize("section", ["rounds", "stability"])
 def test_a_short_run_of_a_section_writes_its_page_and_its_figure(
     section: str, tmp_path: Path
 ) -> None:
@@ -143,4 +133,4 @@ def test_an_unknown_section_is_named(module: Any, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         module("compare").main(["perods"])
 
-    assert "there is no section perods; there are periods, stability" in capsys.readouterr().err
+    assert "there is no section perods; there are periods, gossip" in capsys.readouterr().err

@@ -90,7 +90,8 @@ async def test_all_go_on_bit_for_bit_as_if_never_interrupted() -> None:
     await undisturbed[0].run()
     await first[0].run()
 
-    for mine, saved in zip([resumed[0], *resumed[1]], [first[0], *first[1]], strict=True):
+    pairs: list[tuple[Any, Any]] = [(resumed[0], first[0]), *zip(resumed[1], first[1], strict=True)]
+    for mine, saved in pairs:
         mine.load_state_dict(load(dump(saved.state_dict())))
     await resumed[0].run()
 

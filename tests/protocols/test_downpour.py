@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
@@ -227,7 +228,7 @@ async def test_a_push_whose_outcome_is_unknown_is_not_made_again() -> None:
 async def test_a_worker_and_its_center_go_on_bit_for_bit_as_if_never_interrupted(
     tau: int, momentum: float, before: int, after: int
 ) -> None:
-    def pair(steps: int, seed: int) -> tuple[Center, Worker]:
+    def pair(steps: int, seed: int) -> tuple[Any, Any]:
         learner = build(momentum=momentum, seed=seed)
         center = Center(learner.x)
         return center, Worker(center, learner, tau, steps)

@@ -1,4 +1,5 @@
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
@@ -88,7 +89,7 @@ async def test_a_worker_takes_the_centers_x_at_each_step_also_when_it_comes_back
 
 
 async def test_both_go_on_bit_for_bit_as_if_never_interrupted() -> None:
-    def pair(steps: int, seed: int) -> tuple[Center, Worker]:
+    def pair(steps: int, seed: int) -> tuple[Any, Any]:
         center = Center(at(8.0), eta=0.3, delta=0.9)
         return center, Worker(center, half(8.0, sigma=0.7, seed=seed), steps)
 
