@@ -21,10 +21,11 @@ LIBRARY = {
     f"protocols/{name}.py"
     for name in (
         "__init__", "adpsgd_invariants", "aggregator", "arrivals", "beginning", "beside", "choice",
-        "easgd_invariants", "easgd_synchronous_invariants", "elastic", "evaluator", "fragments",
-        "functional", "gosgd_invariants", "invariant", "learner", "local_sgd_invariants", "mean",
-        "mixing", "observer", "outer", "overlap", "quadratic", "randomness", "rate", "resting",
-        "rounds", "schedule", "share", "sign", "stream", "sumweight", "tie", "vector",
+        "downpour_invariants", "easgd_invariants", "easgd_synchronous_invariants", "elastic",
+        "evaluator", "fragments", "functional", "gosgd_invariants", "invariant", "learner",
+        "local_sgd_invariants", "mean", "mixing", "observer", "outer", "overlap", "polyak",
+        "quadratic", "randomness", "rate", "resting", "rounds", "schedule", "share", "sign",
+        "stream", "sumweight", "tie", "vector",
     )
 }  # fmt: skip
 """Protocol files that are no paper's algorithm, and may be as long as any file."""
