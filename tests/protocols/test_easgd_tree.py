@@ -148,7 +148,7 @@ async def test_a_leaf_goes_on_bit_for_bit_as_if_never_interrupted() -> None:
     assert torch.equal(second.learner.x, whole.learner.x)
 
 
-async def unmoved(gradient: Tensor | None = None) -> None:  # noqa: ARG001 - as it is called
+async def unmoved(gradient: Tensor | None = None) -> None:
     """Make no step."""
 
 
