@@ -83,9 +83,8 @@ def _close(task: VirtualTask[Any]) -> None:
             task.coroutine.close()
         except RuntimeError:  # it awaits something in a `finally`; the next try comes further
             continue
-        except (
-            Exception,
-            asyncio.CancelledError,
-        ):  # what its `finally` raises is nobody's: the process is dead
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # what its `finally` raises, as a task group does, is nobody's
             return
         return

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tests.protocols.conftest import build
 from tests.simulation import players
-from tests.simulation.players import TROUBLES, simulate
+from tests.simulation.players import AGAIN, TROUBLES, simulate
 from tether.actors import Group
 from tether.actors.restoring import alone
 from tether.protocols.easgd_tree import Node
@@ -195,12 +195,15 @@ def test_the_root_of_a_tree_learns_what_the_leaves_learn() -> None:
     assert 0 < root.learner.x.max().item() < 0.2
 
 
-LOSSES = {"link": TROUBLES["link"]}
+FAULTS: dict[str, list[dict[str, Any]]] = {
+    "link": TROUBLES["link"],
+    "crash": [{**AGAIN, "at": "0.4s", "times": 3, "actor": ["left", "left_leaf"]}],
+}
 
 
-def test_p5_all_at_one_point_stay_there_whatever_is_lost() -> None:
+def test_p5_all_at_one_point_stay_there_whatever_is_lost_and_whoever_dies() -> None:
     async def main() -> list[float]:
-        world = World(tree(sigma=0.0, h=0.0), "simulated", network=NETWORK, faults=LOSSES)
+        world = World(tree(sigma=0.0, h=0.0), "simulated", network=NETWORK, faults=FAULTS)
         async with world:
             await world.finished()
             assert world.simulation is not None
@@ -210,11 +213,11 @@ def test_p5_all_at_one_point_stay_there_whatever_is_lost() -> None:
     assert set(virtual.run(main())) == {1.0}
 
 
-def test_p3_without_gradients_nobody_leaves_the_hull_whatever_is_lost() -> None:
+def test_p3_without_gradients_nobody_leaves_the_hull_whatever_is_lost_and_whoever_dies() -> None:
     async def main() -> list[float]:
         tables = tree(sigma=0.0, h=0.0)
         tables["left"]["learner"]["x"] = {"make": initial, "n": 4, "start": -3.0}
-        world = World(tables, "simulated", network=NETWORK, faults=LOSSES)
+        world = World(tables, "simulated", network=NETWORK, faults=FAULTS)
         async with world:
             await world.finished()
             assert world.simulation is not None

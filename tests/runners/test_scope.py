@@ -260,8 +260,13 @@ async def test_a_process_dies_in_silence(caplog: pytest.LogCaptureFixture) -> No
                 group.create_task(asyncio.sleep(9))
             await asyncio.gather(asyncio.sleep(9), asyncio.shield(asyncio.sleep(9)))
 
-    for coroutine in (raises(), awaits_again(), groups(), asyncio.sleep(9), asyncio.Event().wait()):
+    async def groups_none() -> None:  # which raises a group of GeneratorExit that is no Exception
+        async with asyncio.TaskGroup():
+            await asyncio.sleep(9)
+
+    for coroutine in (raises(), awaits_again(), groups(), groups_none(), asyncio.sleep(9)):
         start(process, coroutine)
+    start(process, asyncio.Event().wait())
     await asyncio.sleep(1)
     with caplog.at_level(logging.DEBUG):
         process.kill()
