@@ -2,7 +2,7 @@
 PY ?= python3
 PYTHON := .venv/bin/python
 # How many tests run at the same time: most of those that take long wait for processes.
-JOBS ?= 2
+JOBS ?= 3
 
 empty :=
 comma := ,

@@ -64,8 +64,9 @@ async def _job(argv: Sequence[str], told: asyncio.Queue[Findings | None]) -> Non
         if code:
             raise RuntimeError(f"a process that played seeds exited with code {code}")
     finally:
-        if process.returncode is None:
-            process.kill()
+        if process.returncode is None:  # `process.kill` might take its end from who awaits it
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
             await process.wait()
         told.put_nowait(None)
 

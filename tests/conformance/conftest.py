@@ -19,6 +19,11 @@ T = TypeVar("T")
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 20.0
 """Seconds a protocol may take; in virtual time it is given ten times as many."""
+ARRIVED = {
+    "test_batches", "test_failure", "test_groups", "test_refs", "test_rings", "test_supervision",
+    "test_time", "test_turns", "test_values",
+}  # fmt: skip
+"""What these say is of messages that have arrived."""
 RUN: Mapping[str, Any] = {"beat": 0.1, "unreachable": 0.5, "hung": 20.0, "checkpoint": 0}
 """Times scaled down, and checkpoints only when a test asks for a round."""
 
@@ -83,10 +88,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     able = [name for name, where in WORLDS.items() if needed <= where.can]
     if "death" in metafunc.fixturenames:
         ways = [(name, death) for name in able for death in WORLDS[name].deaths]
-        ids = ["-".join(way) for way in ways]
-        metafunc.parametrize(("play", "death"), ways, indirect=["play"], ids=ids)
+        params = [
+            pytest.param(*way, marks=marks(metafunc, way[0]), id="-".join(way)) for way in ways
+        ]
+        metafunc.parametrize(("play", "death"), params, indirect=["play"])
     elif "play" in metafunc.fixturenames:
-        metafunc.parametrize("play", able, indirect=True)
+        worlds = [pytest.param(name, marks=marks(metafunc, name), id=name) for name in able]
+        metafunc.parametrize("play", worlds, indirect=True)
+
+
+def marks(metafunc: pytest.Metafunc, world: str) -> list[pytest.MarkDecorator]:
+    """Leave what is the same whatever has carried a message to `make soak`, over TCP."""
+    module = metafunc.module.__name__.rpartition(".")[2]
+    return [pytest.mark.soak] if world == "tcp" and module in ARRIVED else []
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from tether.protocols.adpsgd import Peer
 from tether.protocols.choice import Random
 from tether.protocols.learner import Supervised
 from tether.protocols.mixing import complete, pair, pair_on_complete
+from tether.runners import virtual
 from tether.runners.world import World
 
 Regression = Callable[..., Supervised]
@@ -98,16 +99,19 @@ async def test_one_meeting_shrinks_any_disagreement_by_the_closed_form(xs: list[
     assert found == pytest.approx(wanted, abs=1e-9)
 
 
-async def test_r6_with_the_same_batches_all_are_one_sgd(regression: Regression) -> None:
+def test_r6_with_the_same_batches_all_are_one_sgd(regression: Regression) -> None:
     made = [Peer(Group(), regression(momentum=0.9), 12, Random(seed=i)) for i in range(2)]
     made[0].peers, made[1].peers = Group([made[1]]), Group([made[0]])
     reference = regression(momentum=0.9)
 
-    for step in range(12):
-        for each in made:
-            each.steps = step + 1
-        await asyncio.gather(*(each.run() for each in made))
-        await reference.step()
+    async def main() -> None:
+        for step in range(12):
+            for each in made:
+                each.steps = step + 1
+            await asyncio.gather(*(each.run() for each in made))
+            await reference.step()
+
+    virtual.run(main())  # in step, whatever their threads would do
 
     for each in made:
         torch.testing.assert_close(each.learner.x, reference.x)
