@@ -111,12 +111,15 @@ async def test_r1_a_period_longer_than_the_run_is_the_learners_own_training(
 
 def test_two_workers_add_what_both_have_learned_at_the_same_center() -> None:
     center = Noting(at(8.0))
-    workers = [Worker(center, half(8.0), tau=1, steps=2) for _ in range(2)]
+    workers = [Worker(center, half(8.0), tau=1, steps=0) for _ in range(2)]
 
     async def main() -> None:
-        await asyncio.gather(*(worker.run() for worker in workers))
+        for step in (1, 2):
+            for worker in workers:
+                worker.steps, worker.learner.resumed = step, True
+                await worker.run()
 
-    virtual.run(main())  # in step, whatever their threads would do
+    virtual.run(main())
 
     # both push 0; then −4 and −4, from 8: twice the step of one
     assert center.seen == [8.0, 8.0, 4.0, 0.0]

@@ -284,9 +284,9 @@ def test_one_who_is_away_is_named_and_the_others_go_on() -> None:
     async def main() -> list[Any]:
         await pair.run()
         await asyncio.gather(*(worker.run() for worker in team.workers[:2]))
-        return await team.aggregator.absent()
+        return [*await team.aggregator.absent()]
 
-    absent = virtual.run(main())  # in which nobody loses his patience for being slow
+    absent: list[Any] = virtual.run(main())  # nobody loses his patience for being slow
 
     assert absent == [team.workers[2]]
     assert torch.equal(team.c, pair.c)
