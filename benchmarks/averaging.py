@@ -1,6 +1,6 @@
 """Steps a second of the averaging protocols, beside the same workers that exchange nothing.
 
-python benchmarks/averaging.py [--rounds 5] [--steps 100] [--only easgd,delay,ddp] [--json FILE]
+python benchmarks/averaging.py [--rounds 5] [--steps 100] [--only easgd,mlp,delay] [--json FILE]
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ if __name__ == "__main__":
 
 import torch
 
-from benchmarks import distributed, learners
-from benchmarks.learners import Averaged, Elastic, Gossiping, SlowCenter, SlowPeer
+from benchmarks import learners
+from benchmarks.learners import Elastic, Gossiping, SlowCenter, SlowPeer
 from benchmarks.measure import together
-from tether.protocols.aggregator import Aggregator
 from tether.protocols.easgd import Center
 from tether.runners.world import World
 
@@ -58,17 +57,6 @@ def elastic(kind: str, workers: int, tau: int, center: type = Center) -> Rate:
     }  # fmt: skip
     x = {"make": learners.initial, "kind": kind}
     return run({"center": {"actor": center, "x": x, "alpha": 0.225}, "worker": worker})
-
-
-def local(kind: str, workers: int, every: int) -> Rate:
-    """Return what measures local SGD."""
-    c = {"make": learners.initial, "kind": kind}
-    worker = {
-        "actor": Averaged, "count": workers, "aggregator": "@aggregator", "me": "@me",
-        "learner": {"make": learners.learner, "kind": kind, "index": "$index"},
-    }  # fmt: skip
-    aggregator = {"actor": Aggregator, "c": c, "workers": "@worker[*]", "H": every}
-    return run({"aggregator": aggregator, "worker": worker})
 
 
 def gossip(kind: str, peers: int, p: float, peer: type = Gossiping) -> Rate:
@@ -107,11 +95,6 @@ ROWS = [
     Row("delay", "EASGD, τ = 1, 20 ms", elastic("cnn", 4, 1, SlowCenter), "EASGD, τ = 1", "falls"),
     Row("delay", "GoSGD, p = 1", gossip("cnn", 4, 1.0), ""),
     Row("delay", "GoSGD, p = 1, 20 ms", gossip("cnn", 4, 1.0, SlowPeer), "GoSGD, p = 1", "flat"),
-    Row("ddp", "DistributedDataParallel, gloo", distributed.rate("cnn", 4), ""),
-    Row("ddp", "PostLocalSGDOptimizer, H = 8", distributed.rate("cnn", 4, every=8),
-        "DistributedDataParallel, gloo"),
-    Row("ddp", "local SGD, H = 1", local("cnn", 4, 1), "DistributedDataParallel, gloo", "≥ 0.9"),
-    Row("ddp", "local SGD, H = 8", local("cnn", 4, 8), "DistributedDataParallel, gloo"),
 ]  # fmt: skip
 
 
@@ -134,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=100, help="of each worker")
-    parser.add_argument("--only", default="", help="groups: easgd, mlp, delay, ddp")
+    parser.add_argument("--only", default="", help="groups: easgd, mlp, delay")
     parser.add_argument("--json", type=Path, help="file to write the rows to")
     options = parser.parse_args()
     torch.set_num_threads(1)

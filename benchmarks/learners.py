@@ -14,7 +14,7 @@ from torch.nn.utils import parameters_to_vector
 
 from benchmarks.measure import Span
 from tether.actors import oneway
-from tether.protocols import easgd, gosgd, local_sgd
+from tether.protocols import easgd, gosgd
 from tether.protocols.learner import Supervised
 
 BATCHES, BATCH = 8, 32
@@ -76,14 +76,6 @@ class Watch:
 
 class Elastic(Watch, easgd.Worker):
     """EASGD's worker."""
-
-    async def run(self) -> None:
-        """Live as it does."""
-        await self._timed(super().run())
-
-
-class Averaged(Watch, local_sgd.Worker):
-    """Local SGD's worker."""
 
     async def run(self) -> None:
         """Live as it does."""
