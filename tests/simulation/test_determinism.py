@@ -69,7 +69,7 @@ def files(run: Path) -> dict[str, bytes]:
     [
         pytest.param(short(EASGD), id="easgd"),
         pytest.param(short(CHATTER), id="chatter"),
-        pytest.param(LEARNER, id="learner", marks=digits),
+        pytest.param(LEARNER, id="learner", marks=[digits, pytest.mark.soak]),
     ],
 )
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_gives_others(
