@@ -6,6 +6,7 @@ conserved is Σ a and Σ a·x, over all peers and all that is under way.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -134,7 +135,7 @@ class Weight:
             self.queue = [(x, a, t) for x, a, t in part(state, "queue")]
 
 
-class Weighed(Beginner):
+class Weighed(Beginner, ABC):
     """A peer with a weight, which it leaves to another one when it leaves."""
 
     peers: Group[Any]
@@ -142,9 +143,9 @@ class Weighed(Beginner):
     t: int
     steps: int
 
+    @abstractmethod
     def process_messages(self, x: Tensor) -> None:
         """Merge what is queued into x."""
-        raise NotImplementedError
 
     @oneway
     async def push(self, x: Tensor, a: float, t: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,10 @@ HERE = Path(__file__).parents[2] / "examples" / "averaging"
 
 
 @pytest.fixture
-def module() -> Iterator[Any]:
+def module() -> Any:
     """What imports the example's own modules, as its wirings find them."""
-    path, modules = list(sys.path), set(sys.modules)
     sys.path.insert(0, str(HERE))
-    yield importlib.import_module
-    sys.path[:] = path
-    for name in {"task", "data", "networks", "replicate"} - modules:
-        sys.modules.pop(name, None)
+    return importlib.import_module
 
 
 @pytest.mark.parametrize(

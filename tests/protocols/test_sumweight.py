@@ -179,5 +179,5 @@ def test_who_comes_back_alone_has_lost_its_weight_and_its_queue() -> None:
 
 
 def test_what_is_merged_is_for_each_protocol_to_say() -> None:
-    with pytest.raises(NotImplementedError):
-        Weighed().process_messages(vector(1.0))
+    with pytest.raises(TypeError, match="abstract class Weighed"):
+        Weighed()  # type: ignore[abstract]
