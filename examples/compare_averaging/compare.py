@@ -1,6 +1,6 @@
 """What the papers compare: averaging protocols with each other, and with what one learner does.
 
-    python compare.py [SECTION ...] [--data DIR] [--out DIR] [--seeds N] [--jobs N]
+    python compare.py [SECTION ...] [--data DIR --etas FILE] [--out DIR] [--seeds N] [--jobs N]
 
 Trains everything by simulation, several runs at once, and a row of each protocol with real
 processes. Writes comparison.md and a figure for each section; prints each effect that is claimed
@@ -28,7 +28,7 @@ import torch
 from page import Page
 from play import Training, played
 from pool import all_played
-from rates import tuned
+from rates import ETAS, tuned
 from rich.progress import Progress
 from section import Results, Row, Section, Verdict
 
@@ -61,17 +61,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     began, page, verdicts = perf_counter(), Page(arguments.out), list[Verdict]()
     length = {} if arguments.length is None else {"length": arguments.length}
     chosen = [SECTIONS[key](**length) for key in arguments.sections or SECTIONS]
+    if arguments.data:
+        chosen = [section.harder() for section in chosen]
     for section in chosen:
         kept = arguments.out / f"{section.key}.json"
         if arguments.again:
             results = json.loads(kept.read_text(encoding="utf-8"))
         else:
-            results = trained(section, arguments.seeds, arguments.jobs)
+            results = trained(section, arguments.seeds, arguments.jobs, arguments.etas)
             kept.write_text(json.dumps(results), encoding="utf-8")
         verdicts += page.add(section, results)
         page.write(timedelta(seconds=round(perf_counter() - began)))
     if arguments.processes:
-        page.add_processes(real([row for section in chosen for row in section.rows]))
+        rows = [row for section in chosen for row in section.rows]
+        page.add_processes(real(rows, arguments.etas))
         page.write(timedelta(seconds=round(perf_counter() - began)))
     failed = [verdict for verdict in verdicts if not verdict.holds]
     print(f"\n{len(verdicts) - len(failed)} of {len(verdicts)} claims hold; see {page.path}")
@@ -85,8 +88,9 @@ def asked(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--data", type=Path, help="a folder with IDX or CIFAR-10 files")
+    parser.add_argument("--etas", type=Path, help="the learning rates for that data (rates.py)")
     parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="where to write")
-    parser.add_argument("--seeds", type=int, default=3, help="how many there are of each row")
+    parser.add_argument("--seeds", type=int, default=8, help="how many there are of each row")
     parser.add_argument("--jobs", type=int, default=2, help="how many trainings go on at once")
     parser.add_argument("--length", type=int, help="steps of a worker, to try the program")
     parser.add_argument("--again", action="store_true", help="show what was trained before")
@@ -94,13 +98,19 @@ def asked(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if unknown := [key for key in arguments.sections if key not in SECTIONS]:
         parser.error(f"there is no section {unknown[0]}; there are {', '.join(SECTIONS)}")
+    if arguments.data and not arguments.etas:
+        parser.error(
+            f"{ETAS.name} has learning rates for the digits, but --data has other images: add "
+            "--etas FILE, which rates.py writes for them"
+        )
+    arguments.etas = arguments.etas or ETAS
     return arguments
 
 
-def trained(section: Section, seeds: int, jobs: int) -> Results:
+def trained(section: Section, seeds: int, jobs: int, etas: Path) -> Results:
     """Return what came of all rows of a section with every seed."""
     each = range(seeds if section.chance else 1)
-    trainings = [tuned(row, seed) for row in section.rows for seed in each]
+    trainings = [tuned(row, seed, etas) for row in section.rows for seed in each]
     with Progress(transient=True) as progress:
         task = progress.add_task(section.key, total=len(trainings))
         found = asyncio.run(all_played(trainings, jobs, lambda _: progress.advance(task)))
@@ -111,11 +121,11 @@ def trained(section: Section, seeds: int, jobs: int) -> Results:
     }
 
 
-def real(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+def real(rows: Sequence[Row], etas: Path) -> dict[str, dict[str, float]]:
     """Train some rows once with a process for each actor."""
     by_name = {row.name: row for row in rows}
     return {
-        title: played(four(tuned(by_name[name], seed=0)))
+        title: played(four(tuned(by_name[name], 0, etas)))
         for title, name in PROCESSES.items()
         if name in by_name
     }

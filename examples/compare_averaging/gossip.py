@@ -39,13 +39,19 @@ def rows(steps: int) -> list[Row]:
 
 
 def derive(results: Results) -> Results:
-    """Add how many vectors of the size of x travel: an exchange of EASGD is there and back."""
+    """Add how many vectors of the size of x travel once all have begun."""
     return {
-        name: [
-            {**each, "vectors": each["messages"] * (2 if name in EASGD else 1)} for each in seeds
-        ]
+        name: [{**each, "vectors": vectors(name, each["messages"])} for each in seeds]
         for name, seeds in results.items()
     }
+
+
+def vectors(name: str, messages: float) -> float:
+    """Return how many of so many messages are an x or a difference, there or back.
+
+    To begin, peers of GoSGD compare digests, each with each, and workers of EASGD pull x once.
+    """
+    return 2 * (messages - M) if name in EASGD else messages - M * (M - 1)
 
 
 CLAIMS = [

@@ -59,14 +59,16 @@ CLAIMS = [
     Claim("and already at 16", "DOWNPOUR τ=16", "EASGD τ=16"),
     Claim("EASGD does not", "EASGD τ=64", "EASGD τ=1", most=SAME),
     Claim("nor does EAMSGD", "EAMSGD τ=64", "EAMSGD τ=1", most=SAME),
-    *(
-        Claim(f"EAMSGD is better than EASGD at τ={tau}", f"EASGD τ={tau}", f"EAMSGD τ={tau}")
-        for tau in PERIODS[1:]
-    ),
+    Claim("EAMSGD is better than EASGD at τ=16", "EASGD τ=16", "EAMSGD τ=16"),
+    Claim("and at τ=64", "EASGD τ=64", "EAMSGD τ=64"),
     Claim("four workers with EASGD are better than SGD alone", "SGD p=1", "EASGD τ=4"),
     Claim("four workers with EAMSGD are better than MSGD alone", "MSGD p=1", "EAMSGD τ=4"),
+]
+HARD = [
+    Claim("EAMSGD is better than EASGD at τ=4 too", "EASGD τ=4", "EAMSGD τ=4"),
     Claim("MSGD is better than SGD", "SGD p=1", "MSGD p=1"),
 ]
+"""On digits both are as good within a standard error, over 12 seeds."""
 
 
 def draw(results: Results, path: Path) -> None:
@@ -87,4 +89,5 @@ def draw(results: Results, path: Path) -> None:
 def section(length: int = STEPS) -> Section:
     """Return the section; `length` is how many steps a worker makes."""
     title = "Test error against the communication period, 4 workers"
-    return Section("periods", title, rows(length), CLAIMS, ("error", "loss"), draw)
+    columns = ("error", "loss")
+    return Section("periods", title, rows(length), CLAIMS, columns, draw, hard=HARD)

@@ -51,7 +51,7 @@ def draw(results: Results, path: Path) -> None:
             bar = 2 * standard_error(errors)
             x = statistics.mean(each["messages"] for each in results[name])
             ax.errorbar([x], [statistics.mean(errors)], [bar], marker="o", capsize=3, label=name)
-        ax.set_xscale("log")
+        ax.set_xlim(left=0)
 
 
 def section(length: int = STEPS) -> Section:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,12 @@ class Section:
     """Adds what follows from the rows together."""
     chance: bool = True
     """Whether a row depends on the seed."""
+    hard: Sequence[Claim] = ()
+    """Claims about images that are harder to tell apart than digits."""
+
+    def harder(self) -> Section:
+        """Return the section for such images."""
+        return replace(self, claims=[*self.claims, *self.hard])
 
 
 def standard_error(values: Sequence[float]) -> float:

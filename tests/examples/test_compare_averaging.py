@@ -16,6 +16,7 @@ from tether.runners.check import planned
 
 FOLDER = Path(__file__).parents[2] / "examples" / "compare_averaging"
 MODULES = {path.stem for path in FOLDER.glob("*.py")} | {"data"}
+ETAS = ["etas.json", "etas_fashion.json"]
 WIRINGS = sorted(path.name for path in FOLDER.glob("*.toml"))
 
 pytestmark = pytest.mark.skipif(
@@ -39,30 +40,61 @@ def test_a_wiring_is_sound(name: str) -> None:
     assert list(planned(FOLDER / name))
 
 
-def test_each_row_that_is_tuned_has_its_errors_at_several_rates(module: Any) -> None:
-    sections, known = module("compare").SECTIONS, module("rates").known()
+@pytest.mark.parametrize("etas", ETAS)
+def test_each_row_that_is_tuned_has_its_errors_at_several_rates(module: Any, etas: str) -> None:
+    sections, known = module("compare").SECTIONS, module("rates").known(FOLDER / etas)
 
     for make in sections.values():
         for row in make().rows:
             assert not row.eta or len(known[row.name]) >= 3, row.name
 
 
-def test_the_best_rate_is_inside_the_grid(module: Any) -> None:
-    for name, errors in module("rates").known().items():
+@pytest.mark.parametrize("etas", ETAS)
+def test_the_best_rate_is_inside_the_grid(module: Any, etas: str) -> None:
+    for name, errors in module("rates").known(FOLDER / etas).items():
         rates = sorted(map(float, errors))
         best = float(min(errors, key=lambda eta: errors[eta]))
         assert rates[0] < best < rates[-1], name
 
 
-def test_a_row_is_trained_at_its_best_rate(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_is_trained_at_its_best_rate(module: Any, tmp_path: Path) -> None:
     rates, section, play = module("rates"), module("section"), module("play")
     row = section.Row("one", play.Training("sgd.toml", {"worker.steps": 3}), "worker.learner.eta")
-    monkeypatch.setattr(rates, "known", lambda: {"one": {"0.3": 0.5, "0.1": 0.2, "0.03": 0.3}})
+    etas = tmp_path / "etas.json"
+    etas.write_text('{"one": {"0.3": 0.5, "0.1": 0.2, "0.03": 0.3}}', encoding="utf-8")
 
-    training = rates.tuned(row, seed=7)
+    training = rates.tuned(row, 7, etas)
 
     assert training.sets == {"worker.steps": 3, "worker.learner.eta": 0.1}
     assert "worker.learner.seed=7" in training.options()
+
+
+def test_a_row_without_a_rate_says_how_to_get_one(module: Any, tmp_path: Path) -> None:
+    section, play = module("section"), module("play")
+    row = section.Row("one", play.Training("sgd.toml"), "worker.learner.eta")
+
+    with pytest.raises(KeyError, match=r"etas.json has no learning rate for one, but one that was"):
+        module("rates").tuned(row, 7, tmp_path / "etas.json")
+
+
+def test_other_images_want_learning_rates_of_their_own(module: Any, capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        module("compare").main(["periods", "--data=somewhere"])
+
+    assert "etas.json has learning rates for the digits, but --data" in capsys.readouterr().err
+
+
+def test_more_is_claimed_of_images_that_are_harder_to_tell_apart(module: Any) -> None:
+    section = module("periods").section()
+
+    assert len(section.harder().claims) == len(section.claims) + 2
+
+
+def test_what_is_sent_to_begin_is_no_vector_of_an_exchange(module: Any) -> None:
+    gossip = module("gossip")
+
+    assert gossip.vectors("GoSGD p=0.1", 8 * 7 + 5) == 5
+    assert gossip.vectors("EASGD τ=10", 8 + 5) == 10
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Other ways to train on several processes, a process for each rank: torch, torchft, hivemind."""
