@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import data
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,12 @@ from torch.nn.utils import parameters_to_vector
 from tether.protocols.learner import Supervised
 
 BATCH = 32
+
+
+@cache
+def images() -> tuple[data.Images, data.Images]:
+    """Return the digits to train on and to test with, which all of a process have in common."""
+    return data.load()
 
 
 def lenet(seed: int = 0) -> nn.Module:
@@ -37,12 +45,12 @@ def learner(
     device: torch.device | None = None,
 ) -> Supervised:
     """Return what one of several learns: all training digits, in an order of its own."""
-    train, _ = data.load()
+    train, _ = images()
     batches = data.Batches(train, BATCH, seed=1000 * seed + index)
     return Supervised(model, cross_entropy, batches, optimizer, device=device, seed=index)
 
 
 def examiner(model: nn.Module, device: torch.device | None = None) -> Supervised:
     """Return what measures: a network and the test digits."""
-    _, test = data.load()
+    _, test = images()
     return Supervised(model, cross_entropy, data.Batches(test, 250), device=device)
