@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -15,6 +16,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r"[\w.-]+\.py")
+FOLDERS = ("actors", "protocols", "runners")
+ROW = re.compile(r"^\| \[(\w+\.py)\]\(\1\) \| (.*) \|$", re.MULTILINE)
 PAGE_OF_MODULES = ROOT / "docs" / "wiring.md"
 """Whose modules the wirings of a page mean that shows none itself."""
 
@@ -98,6 +101,30 @@ def test_what_a_page_shows_runs_as_it_stands(name: str, tmp_path: Path) -> None:
 
     last = done.stdout.splitlines()[-1:] if done.returncode else []
     assert (done.returncode, last, done.stderr[-3000:]) == (0, [], done.stderr[-3000:])
+
+
+def said_of_files(folder: str) -> list[tuple[str, str]]:
+    """Return of each row about a file in its folder's README the name, and what is said of it."""
+    page: list[tuple[str, str]] = ROW.findall((ROOT / folder / "README.md").read_text("utf-8"))
+    return page
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_readme_of_a_folder_names_each_file_of_code_once(folder: str) -> None:
+    named = sorted(name for name, _ in said_of_files(folder))
+
+    files = {path.name: path.read_text("utf-8") for path in (ROOT / folder).glob("*.py")}
+    assert named == sorted(name for name, text in files.items() if text.count("\n") > 1)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_readme_of_a_folder_says_what_the_files_say_of_themselves(folder: str) -> None:
+    said = {name: line for name, line in said_of_files(folder) if " | " not in line}
+
+    trees = {name: ast.parse((ROOT / folder / name).read_text("utf-8")) for name in said}
+    assert said == {
+        name: str(ast.get_docstring(tree)).partition("\n")[0] for name, tree in trees.items()
+    }
 
 
 def test_fragments_and_other_languages_are_left_out() -> None:

@@ -85,7 +85,7 @@ def test_the_sdist_can_be_tested_and_has_no_links(published: Path) -> None:
         members = archive.getmembers()
 
     names = {member.name.partition("/")[2] for member in members}
-    assert {"LICENSE", "README.md", "Makefile", "tests/conftest.py", "actors/ref.py"} <= names
+    assert {"LICENSE", "README.md", "Makefile", "tests/conftest.py", "actors/README.md"} <= names
     assert [member.name for member in members if member.issym() or member.islnk()] == []
 
 

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.nn.utils import parameters_to_vector
 
 from tether.protocols.learner import Supervised
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))  # for the examples' one loader module
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # for what the examples share
 
-import data
+import digits
 
-BATCH = 32
 ETA = 0.1
 
 
@@ -29,7 +26,7 @@ def network(seed: int = 0) -> nn.Module:
 
 def initial(seed: int = 0) -> Tensor:
     """Return the flat parameter vector that training begins at."""
-    return parameters_to_vector(network(seed).parameters()).detach()
+    return digits.flat(network(seed))
 
 
 def learner(
@@ -37,13 +34,10 @@ def learner(
 ) -> Supervised:
     """Return what one worker learns: all training digits, in an order of its own."""
     model = network(seed)
-    train, _ = data.load()
-    batches = data.Batches(train, BATCH, seed=1000 * seed + index)
     optimizer = torch.optim.SGD(model.parameters(), lr=eta)
-    return Supervised(model, cross_entropy, batches, optimizer, device=device, seed=index)
+    return digits.learner(model, optimizer, index, seed, device)
 
 
 def examiner(device: torch.device | None = None) -> Supervised:
     """Return what measures: the same network and the test digits."""
-    _, test = data.load()
-    return Supervised(network(), cross_entropy, data.Batches(test, 250), device=device)
+    return digits.examiner(network(), device)

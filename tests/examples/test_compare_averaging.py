@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 from tether.runners.check import planned
 
 FOLDER = Path(__file__).parents[2] / "examples" / "compare_averaging"
-MODULES = {path.stem for path in FOLDER.glob("*.py")} | {"data"}
 ETAS = ["etas.json", "etas_fashion.json"]
 WIRINGS = sorted(path.name for path in FOLDER.glob("*.toml"))
 
@@ -25,14 +23,10 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def module() -> Iterator[Callable[[str], Any]]:
+def module() -> Any:
     """What imports the example's own modules, as its program finds them."""
-    path, modules = list(sys.path), set(sys.modules)
     sys.path.insert(0, str(FOLDER))
-    yield importlib.import_module
-    sys.path[:] = path
-    for name in MODULES - modules:
-        sys.modules.pop(name, None)
+    return importlib.import_module
 
 
 @pytest.mark.parametrize("name", WIRINGS)

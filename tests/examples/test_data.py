@@ -1,4 +1,5 @@
 import gzip
+import importlib
 import importlib.util
 import struct
 import sys
@@ -16,13 +17,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 @pytest.fixture
 def data(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.delenv("TETHER_DATA", raising=False)
-    spec = importlib.util.spec_from_file_location("data", EXAMPLES / "data.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "data", module)
-    spec.loader.exec_module(module)
-    return module
+    monkeypatch.syspath_prepend(EXAMPLES)
+    return importlib.import_module("data")
 
 
 def idx(array: NDArray[np.uint8]) -> bytes:

@@ -2,7 +2,6 @@ import importlib
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,10 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def task() -> Iterator[Any]:
+def task() -> Any:
     """The example's own module, as its wiring finds it."""
-    path, modules = list(sys.path), set(sys.modules)
     sys.path.insert(0, str(EASGD))
-    yield importlib.import_module("task")
-    sys.path[:] = path
-    for name in {"task", "data"} - modules:
-        sys.modules.pop(name, None)
+    return importlib.import_module("task")
 
 
 async def final(kind: Any, *sets: str) -> torch.Tensor:

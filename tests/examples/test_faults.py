@@ -8,7 +8,6 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,14 +29,10 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def module() -> Iterator[Any]:
+def module() -> Any:
     """What imports the example's own modules, as its wiring finds them."""
-    path, modules = list(sys.path), set(sys.modules)
     sys.path.insert(0, str(EASGD))
-    yield importlib.import_module
-    sys.path[:] = path
-    for name in {"task", "data", "growth", "faults", "compare"} - modules:
-        sys.modules.pop(name, None)
+    return importlib.import_module
 
 
 class Idle(Worker):
