@@ -32,7 +32,7 @@ class Rank:
         self.store = FILE_STORE(str(folder / "store"), count)
         """Where ranks leave words for each other; `get` waits for one."""
         self.model = learners.network("cnn")
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=learners.ETA)
+        self.optimizer = learners.optimizer(self.model)
         self.film, self.began, self.ended = Film(), 0.0, 0.0
 
     def train(
@@ -40,8 +40,12 @@ class Rank:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         wait: Callable[[], object] = lambda: None,
+        since: int = 0,
     ) -> None:
-        """Make all steps, after `wait`, which returns when all ranks are there."""
+        """Make all steps, after `wait`, which returns when all ranks are there.
+
+        Rounds of averaging end after every so many steps, counted from `since`.
+        """
         batches = forever(learners.batches(self.index))
         wait()
         self.began = time.monotonic()
@@ -51,7 +55,7 @@ class Rank:
             torch.autograd.backward(cross_entropy(model(pixels), labels))
             optimizer.step()
             if self.index == 0:
-                self.film.see(t, parameters_to_vector(self.model.parameters()))
+                self.film.see(t - since, parameters_to_vector(self.model.parameters()))
         self.ended = time.monotonic()
 
     def told(self) -> dict[str, object]:

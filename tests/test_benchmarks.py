@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks import averaging, learners
 from benchmarks.film import EVERY, Film
-from benchmarks.ways import Measured, Run, last_line, local, ranks
+from benchmarks.ways import Measured, Run, Way, last_line, local, ranks
 
 pytestmark = pytest.mark.timeout(120)  # each starts processes that start others
 ROOT = Path(__file__).parent.parent
@@ -254,6 +254,14 @@ def test_the_bound_is_the_share_of_gradients_where_nothing_is_hidden() -> None:
 
     assert averaging.bound(found) == ["\nThe bound g/(g+c) of the MLP at τ = 1: 0.75 (0.75..0.75)"]
     assert averaging.bound({}) == []
+
+
+def test_a_way_that_fails_has_no_numbers_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(_steps: int) -> Measured:
+        raise RuntimeError("nobody is there")
+
+    assert isnan(Way("group", "its name", fails).measured(1).rate)
+    assert capsys.readouterr().err == "its name has failed: nobody is there\n"
 
 
 def test_a_rank_that_prints_nothing_is_an_error() -> None:

@@ -26,5 +26,6 @@ def run(rank: Rank) -> None:
     alone = state(None, None, start_localSGD_iter=0, post_local_gradient_allreduce=False)
     model.register_comm_hook(alone, post_localSGD_hook)
     averager = PeriodicModelAverager(period=learners.H, warmup_steps=0)
-    rank.train(model, PostLocalSGDOptimizer(rank.optimizer, averager), dist.barrier)
+    # its averager averages after the first step, and then after every H further ones
+    rank.train(model, PostLocalSGDOptimizer(rank.optimizer, averager), dist.barrier, since=1)
     dist.destroy_process_group()
