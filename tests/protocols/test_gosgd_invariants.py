@@ -329,6 +329,30 @@ def test_who_leaves_hands_all_over_and_who_joins_begins_with_nothing() -> None:
     assert weights == [1.0]
 
 
+SLOW = [{"latency": "1ms"}, {"from": "peer/1", "to": "peer", "latency": "1s"}]
+"""Pushes of one peer are under way for longer than it takes others to leave."""
+
+
+def test_who_leaves_waits_for_what_was_sent_to_it_over_a_slow_network() -> None:
+    wiring = tables(1, p=1.0)
+    wiring["peer"] |= {"count": {"start": 4, "min": 1, "max": 8}, "M": 4, "steps": 400}
+    network = {**NETWORK, "link": SLOW}
+
+    async def main() -> Simulation:
+        async with World(wiring, "simulated", network=network) as world:
+            peers = world.group(Peer, "peer")
+            for size in (6, 2, 5, 2):
+                await asyncio.sleep(0.3)
+                await peers.resize(size)
+            assert world.simulation is not None
+            return world.simulation
+
+    simulation = virtual.run(main())
+
+    assert simulation.broken == {}
+    assert simulation.declared.leaks == []
+
+
 @pytest.mark.parametrize(
     "graph",
     [["@peer[-1]", "@peer[+1]"], ["@peer[+1]", "@peer[+2]", "@peer[+4]"]],
