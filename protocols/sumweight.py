@@ -149,9 +149,10 @@ class Weighed(Beginner, ABC):
 
     @oneway
     async def push(self, x: Tensor, a: float, t: int) -> None:
-        """Queue what another one has given away; who has made all its steps merges it at once."""
+        """Queue what another one has given away; who makes no steps merges it at once."""
         self.own.put(x, a, t)
-        if self.t >= self.steps:
+        if self.t >= self.steps or self.beginning.waits:
+            self.beginning.placed = True  # or else its x would be overwritten when it begins
             await self.learner.apply(self.process_messages)
 
     async def leaving(self) -> None:

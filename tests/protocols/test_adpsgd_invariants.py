@@ -120,7 +120,7 @@ class Repelled(Quadratic):
         return await super().apply(wrong, *args, **kwargs)
 
 
-def played(seed: int, faults: dict[str, Any], learner: type = Quadratic) -> Simulation:
+def played(seed: int, faults: dict[str, Any], learner: type = Quadratic, **keys: Any) -> Simulation:
     """Run six peers to their end."""
     quadratic = {
         "make": learner, "n": 8, "eta": 0.1, "h": 1.0, "sigma": 0.5, "optimum": 0.0,
@@ -128,7 +128,7 @@ def played(seed: int, faults: dict[str, Any], learner: type = Quadratic) -> Simu
     }  # fmt: skip
     peer = {
         "actor": Peer, "count": 6, "peers": "@peer[others]", "learner": quadratic, "steps": 60,
-        "max_restarts": 20,
+        "max_restarts": 20, **keys,
     }  # fmt: skip
     wiring = {"run": {"seed": seed, "checkpoint": 0.2}, "peer": peer}
 
@@ -161,6 +161,16 @@ def test_what_leaks_is_what_deaths_take_and_bring(seed: int) -> None:
     assert simulation.broken == {}
     assert len(simulation.tally.restarts) >= 2
     assert simulation.declared.leaks != []
+
+
+def test_who_is_left_goes_on_when_others_are_given_up_for_good() -> None:
+    simulation = played(0, CRASHES, restart="temporary")
+
+    deaths = [leak for leak in simulation.declared.leaks if leak.why.endswith("died")]
+    assert simulation.broken == {}
+    assert len(deaths) >= 2
+    assert [*simulation.tally.restarts] == []
+    assert [report.step for report in simulation.tally.last.values()].count(60) == 6 - len(deaths)
 
 
 def test_an_error_that_is_planted_in_a_run_is_told() -> None:
