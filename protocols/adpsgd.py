@@ -14,7 +14,7 @@ from tether.protocols.choice import Random
 from tether.protocols.elastic import elastic
 from tether.protocols.keeping import kept
 from tether.protocols.learner import Learner
-from tether.protocols.overlap import Waiting
+from tether.protocols.overlap import Waiting, unless_gone
 
 
 class Peer(Beginner):
@@ -23,11 +23,8 @@ class Peer(Beginner):
     def __init__(self, peers: Group[Peer], learner: Learner, steps: int,
                  choice: Random | None = None) -> None:  # fmt: skip
         self.peers, self.learner, self.steps = peers, learner, steps
-        self.choice, self.waiting, self.beginning = (
-            choice or Random(),
-            Waiting(),
-            Beginning(learner),
-        )
+        self.choice, self.waiting = choice or Random(), Waiting()
+        self.beginning = Beginning(learner)
         self.t = self.met = self.behind = 0
 
     async def run(self) -> None:
@@ -35,9 +32,10 @@ class Peer(Beginner):
         await self.beginning.begin(self.peers)
         for t in range(self.t, self.steps):
             x, met = self.learner.x, self.met  # x̂
-            average = self.choice.one(self.peers).average(x)
+            average = unless_gone(self.choice.one(self.peers).average(x))
             d, g = await self.waiting.both(average, self.learner.gradient())
-            await self.learner.apply(Tensor.sub_, d)  # x ← x − (x̂ − x_j)/2
+            if d is not None:  # who is gone is passed over
+                await self.learner.apply(Tensor.sub_, d)  # x ← x − (x̂ − x_j)/2
             await self.learner.step(g)  # x ← x − ηg(x̂)
             self.t, self.behind = t + 1, self.met - met
             waited = self.waiting.seconds

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from tether.actors import Group
+from tether.actors import ActorGone, Group
 from tether.actors.context import acting
 from tether.actors.restoring import together
 from tether.protocols.choice import Random
 from tether.protocols.learner import Learner, Learning
+from tether.protocols.overlap import each, unless_gone
 
 SHOWN = 12
 """Digits of a digest in an error."""
@@ -35,21 +37,37 @@ class Beginning:
         self.made = Begun("" if here is None else here.cell.name, digest(learner.x))
         self.joins = not together.get()
         """Whether it comes into a run that goes on: for the first time, or again."""
+        self.waits = self.joins
+        """Whether it came so and its `run()` has not begun: it never does if it had ended."""
+        self.placed = False
+        """Whether it has an x of the others'."""
         self.over = False
 
     async def begin(self, peers: Group[Any]) -> None:
         """Compare x with the peers', and take one of theirs if one joins; once, not if resumed.
 
-        Raises ValueError when one of them was made with another x, or is oneself. Who comes back
-        compares too: or else the one that all others tell of would begin anew without a word.
+        Who is gone for good is passed over. Raises ValueError when one of them was made with
+        another x, or is oneself. Who comes back compares too: or else the one that all others tell
+        of would begin anew without a word.
         """
+        self.waits = False
         if self.over:
             return
-        if not self.learner.resumed:
-            check_alike(self.made, await peers.map(Beginner.begun))
-        if self.joins and len(peers):
-            await self.learner.begin(Random().one(peers).pull)
+        there = [] if self.learner.resumed else await self._alike(peers)
+        while self.joins and there and not self.placed:
+            j = Random().one(Group(there))
+            there.remove(j)
+            with suppress(ActorGone):  # then another one is asked
+                await self.learner.begin(j.pull)
+                self.placed = True
         self.learner.resumed, self.over = False, True
+
+    async def _alike(self, peers: Group[Any]) -> list[Any]:
+        """Return those that are there, all of whom began where one did oneself."""
+        asked = list(peers)
+        found = await each(asked, lambda peer: unless_gone(peer.begun()))
+        check_alike(self.made, [begun for begun in found if begun])
+        return [peer for peer, begun in zip(asked, found, strict=True) if begun]
 
 
 class Beginner(Learning):

@@ -24,6 +24,9 @@ class Conservation:
     none. Roundings grow with the exchanges and steps, and with the largest number so far.
     """
 
+    apart = True
+    """Whether centers that others push to are left to the invariants of their own protocol."""
+
     def __init__(self, view: View) -> None:
         self.view = view
         self.lives: dict[str, Life] = {}
@@ -35,6 +38,7 @@ class Conservation:
         """Σ(steps) + Σ(leaks), float64."""
         self.roundings = ROUNDINGS
         self.steps = 0
+        self.others = False
         self.largest = 1.0
         self.most = 0
         """The largest number, and the most variables at once, until now."""
@@ -44,6 +48,7 @@ class Conservation:
         """See a center or a worker come; all workers may take its x̃ when a center does."""
         if not isinstance(actor, Center | Worker):
             return
+        self.others |= self.apart and hasattr(actor, "push")
         self._bury(life.name)
         self.lives[life.name], self.owned[life.name] = life, actor
         again = life.incarnation > 1
@@ -98,7 +103,7 @@ class Conservation:
             self._bury(name)
         there = [self._seen(actor) for actor in self.owned.values()]
         under_way = [*self.under_way.values()]
-        if not there:
+        if not there or self.others:
             return ""
         left = torch.stack(there).sum(0) - (torch.stack(under_way).sum(0) if under_way else 0.0)
         wrong = float((left - self.moved).abs().max())

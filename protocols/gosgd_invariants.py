@@ -25,9 +25,12 @@ class Conservation:
     lost. Those are still summed up, so that nothing depends on when a push is known to be lost.
     """
 
+    kind: type[Any] = Weighed
+    """Who holds weights."""
+
     def __init__(self, view: View) -> None:
         self.view = view
-        self.owned: dict[str, Weighed] = {}
+        self.owned: dict[str, Any] = {}
         self.lives: dict[str, Life] = {}
         self.total = 0.0
         self.held: list[float] = []
@@ -42,7 +45,7 @@ class Conservation:
 
     def made(self, life: Life, actor: Any) -> None:
         """See a peer come; only one that begins with all others may bring a weight."""
-        if not isinstance(actor, Weighed):
+        if not isinstance(actor, self.kind):
             return
         self._bury(life.name)
         self.lives[life.name], self.owned[life.name] = life, actor
@@ -53,14 +56,14 @@ class Conservation:
     def before(self, name: str, work: str) -> None:
         """Keep x as it is before a step."""
         if work == "step" and name in self.owned:
-            self._x[name] = wide(self.owned[name].learner.x)
+            self._x[name] = wide(self.owned[name].own.x)
 
     def after(self, name: str, work: str) -> None:
         """Book a step of a weight; merges have to leave all as it is."""
         self.roundings += 4
         if work == "step" and name in self._x:
             peer, before = self.owned[name], self._x.pop(name)
-            self._move([(peer.own.a, wide(peer.learner.x) - before)], 1.0)
+            self._move([(peer.own.a, wide(peer.own.x) - before)], 1.0)
 
     def answered(self, call: Call, answer: Any) -> None:
         """A push has no answer."""
@@ -122,13 +125,13 @@ class Conservation:
             self.moved = self.moved + sign * a * x
 
     def _epsilon(self) -> float:
-        dtypes = {peer.learner.x.dtype for peer in self.owned.values()} or {torch.float64}
+        dtypes = {peer.own.x.dtype for peer in self.owned.values()} or {torch.float64}
         return max(torch.finfo(dtype).eps for dtype in dtypes)
 
 
-def shares(peer: Weighed) -> list[tuple[float, Tensor]]:
+def shares(peer: Any) -> list[tuple[float, Tensor]]:
     """Return the weights that a peer holds, each with its x: its own, then what is queued."""
-    own = peer.own.a, wide(peer.learner.x)
+    own = peer.own.a, wide(peer.own.x)
     return [own, *((a, wide(x)) for x, a, _ in peer.own.queue)]
 
 

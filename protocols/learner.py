@@ -152,11 +152,11 @@ class Learner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there, bit for bit.
 
-        x is left as it is by a state without one, and when the actor comes back alone, into a run
-        that went on: its x is then to be got from those that did.
+        x is left as it is by a state without one. One that comes back alone, into a run that went
+        on, has the x that was kept only until it begins: a newer one is got from those that did.
         """
         self.resumed = together.get() and "x" in state
-        if self.resumed:
+        if "x" in state:
             fill("x", self.x, state["x"])
         self.load_buffers(state["buffers"])
         for part, kept in ((self.optimizer, "optimizer"), (self.schedule, "schedule")):

@@ -69,6 +69,13 @@ async def living(members: Iterable[T], ask: Callable[[T], Awaitable[A]]) -> list
     return answers
 
 
+async def unless_gone(asked: Awaitable[A]) -> A | None:
+    """Await it; None where who was asked has died meanwhile, or was given up or has left."""
+    with suppress(ActorGone):
+        return await asked
+    return None
+
+
 def period(tau: int, name: str = "tau") -> int:
     """Return τ; raises ValueError unless it is 1 step or more."""
     if tau < 1:

@@ -83,9 +83,14 @@ class Weight:
         """How many parcels have been given away."""
         self._holder, self._waiting = holder, waiting
 
+    @property
+    def x(self) -> Tensor:
+        """The vector that has the weight."""
+        return self._holder.x
+
     def put(self, x: Tensor, a: float, t: int) -> None:
         """Queue a copy of what came; raises ValueError if it cannot be averaged with one's own."""
-        check_like("the x of a push", x, self._holder.x)
+        check_like("the x of a push", x, self.x)
         check_finite("the x of a push", x)
         if not (isfinite(a) and a > 0):
             raise ValueError(f"a push came with the weight {a}, but one above 0 is wanted")
@@ -107,9 +112,9 @@ class Weight:
         """
         if a < LIGHTEST:
             return
-        await self._holder.compute(check_finite, "x", self._holder.x)
+        await self._holder.compute(check_finite, "x", self.x)
         with self._taken(a):
-            await self._waiting.on(push(self._holder.x, a, t))
+            await self._waiting.on(push(self.x, a, t))
             self.given += 1
 
     @contextmanager
@@ -149,9 +154,10 @@ class Weighed(Beginner, ABC):
 
     @oneway
     async def push(self, x: Tensor, a: float, t: int) -> None:
-        """Queue what another one has given away; who has made all its steps merges it at once."""
+        """Queue what another one has given away; who makes no steps merges it at once."""
         self.own.put(x, a, t)
-        if self.t >= self.steps:
+        if self.t >= self.steps or self.beginning.waits:
+            self.beginning.placed = True  # or else its x would be overwritten when it begins
             await self.learner.apply(self.process_messages)
 
     async def leaving(self) -> None:

@@ -48,6 +48,17 @@ class Duties:
         self.process.resized(number, why)
 
     async def _note(self, number: int) -> None:
+        """Say that the changes are known, and that what was sent to who leaves has been handled."""
+        if self.process.outstanding:
+            self._beside(self._noted(number))
+        else:
+            self.process.tell("noted", number)
+
+    async def _noted(self, number: int) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.process.plan.run.drain
+        while self.process.outstanding and loop.time() < end:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.005)
         self.process.tell("noted", number)
 
     async def _spawn(self, name: str, incarnation: int, restore: Mapping[str, Any]) -> None:

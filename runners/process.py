@@ -18,7 +18,7 @@ from tether.actors.directory import Directory, Place
 from tether.actors.frames import Origin
 from tether.actors.group import Group, live_group
 from tether.actors.journal import Journal, Key
-from tether.actors.membership import Membership
+from tether.actors.membership import Membership, table_of
 from tether.actors.node import Node
 from tether.actors.packet import Window
 from tether.actors.restoring import alone
@@ -244,6 +244,21 @@ class Process:
         for cell in cells:
             cell.keep_soon(cut)
         return [cell.name for cell in cells if self.keeper.knows(cell.name)]
+
+    @property
+    def outstanding(self) -> bool:
+        """Whether something that was sent to an actor which leaves is not yet handled."""
+        return any(
+            not link.out.quiet and self._leaves(link.remote)
+            for link in self.node.switch.links.values()
+        )
+
+    def _leaves(self, actor: str) -> bool:
+        """Whether an actor is counted out of its table, but is still there."""
+        table = table_of(actor)
+        bounded = table in self.plan.bounds
+        absent = self.node.directory.absent(actor)
+        return bounded and not absent and actor not in self.membership.members(table)
 
     @property
     def quiet(self) -> bool:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from tether.runners.conductor import Conductor
 
 PATIENCE = 2.0
-"""Seconds in which processes are to have noted who leaves, before it does."""
+"""Seconds in which processes are to have noted who joins or leaves, before it does.
+
+Who leaves is given more, where `[run] drain` is more: what was sent to it is to be handled."""
 
 
 class Resizing:
@@ -84,7 +86,7 @@ class Resizing:
         joined: list[Change] = [{"what": "joined", "actor": name} for name in names]
         run.roster.announce(*renewed, *map(up_of, entries), *joined)
         run.roster.remember(run.roster.incarnations())
-        await self._all_note()
+        await self._all_note(PATIENCE)
         for name in names:
             run.audience.joined(name)
         run.go(run.roster.members[process], names)
@@ -94,7 +96,7 @@ class Resizing:
         run, name = self.run, entry.spec.name
         entry.present, entry.leaving = False, True
         run.roster.announce({"what": "left", "actor": name})
-        await self._all_note()
+        await self._all_note(max(PATIENCE, run.plan.run.drain))
         times = run.plan.run
         patience = times.graceful + times.drain + times.unreachable
         if entry.state == "down" and not run.revival.forget(name):
@@ -106,13 +108,13 @@ class Resizing:
             await self._in_time(patience, lambda: self._gone(entry))
         self._part(entry, member_)
 
-    async def _all_note(self) -> None:
+    async def _all_note(self, patience: float) -> None:
         """Have all processes take note of what was announced."""
         number = next(self._numbers)
         self._noted[number] = set()
         for member in self.run.roster.living():
             member.order("note", number)
-        await self._in_time(PATIENCE, lambda: self._all_noted(number))
+        await self._in_time(patience, lambda: self._all_noted(number))
         del self._noted[number]
 
     def _part(self, entry: Entry, member: Member | None) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.protocols.gossiping import still
-from tether.actors import Group
+from tether.actors import ActorGone, Group
 from tether.actors.restoring import alone
 from tether.actors.state import dump, load
 from tether.protocols.adpsgd import Peer
@@ -115,6 +115,23 @@ def test_r6_with_the_same_batches_all_are_one_sgd(regression: Regression) -> Non
 
     for each in made:
         torch.testing.assert_close(each.learner.x, reference.x)
+
+
+class Gone(Peer):
+    """Has been given up, or dies while it is met."""
+
+    async def average(self, x: Tensor) -> Tensor:
+        raise ActorGone("peer/1 is gone: it was given up")
+
+
+async def test_who_is_gone_is_passed_over() -> None:
+    (one,) = peers(8.0, steps=2, eta=0.25)
+    one.peers = Group([Gone(Group(), still(0.0), 0)])
+
+    await one.run()
+
+    assert one.t == 2
+    assert one.learner.x.item() == 8.0 * 0.75**2
 
 
 async def test_a_poisoned_x_is_refused_before_anything_changes() -> None:

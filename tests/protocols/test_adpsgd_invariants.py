@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.protocols.gossiping import still
+from tests.protocols.seeds import all_seeds
 from tests.protocols.test_gosgd_invariants import CRASHES, NETWORK, TROUBLES, Seen
 from tether.actors import Group
 from tether.protocols.adpsgd import Peer
@@ -120,17 +121,9 @@ class Repelled(Quadratic):
         return await super().apply(wrong, *args, **kwargs)
 
 
-def played(seed: int, faults: dict[str, Any], learner: type = Quadratic) -> Simulation:
+def played(seed: int, faults: dict[str, Any], learner: type = Quadratic, **keys: Any) -> Simulation:
     """Run six peers to their end."""
-    quadratic = {
-        "make": learner, "n": 8, "eta": 0.1, "h": 1.0, "sigma": 0.5, "optimum": 0.0,
-        "start": 1.0, "seed": "$seed",
-    }  # fmt: skip
-    peer = {
-        "actor": Peer, "count": 6, "peers": "@peer[others]", "learner": quadratic, "steps": 60,
-        "max_restarts": 20,
-    }  # fmt: skip
-    wiring = {"run": {"seed": seed, "checkpoint": 0.2}, "peer": peer}
+    wiring = tables(seed, learner, **keys)
 
     async def main() -> Simulation:
         world = World(wiring, "simulated", network=NETWORK, faults=faults)
@@ -141,6 +134,19 @@ def played(seed: int, faults: dict[str, Any], learner: type = Quadratic) -> Simu
         return world.simulation
 
     return virtual.run(main())
+
+
+def tables(seed: int, learner: type = Quadratic, **keys: Any) -> dict[str, Any]:
+    """Return six peers; checkpoints and restarts fit a run of a second."""
+    quadratic = {
+        "make": learner, "n": 8, "eta": 0.1, "h": 1.0, "sigma": 0.5, "optimum": 0.0,
+        "start": 1.0, "seed": "$seed",
+    }  # fmt: skip
+    peer = {
+        "actor": Peer, "count": 6, "peers": "@peer[others]", "learner": quadratic, "steps": 60,
+        "max_restarts": 20, **keys,
+    }  # fmt: skip
+    return {"run": {"seed": seed, "checkpoint": 0.2}, "peer": peer}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -163,7 +169,27 @@ def test_what_leaks_is_what_deaths_take_and_bring(seed: int) -> None:
     assert simulation.declared.leaks != []
 
 
+def test_who_is_left_goes_on_when_others_are_given_up_for_good() -> None:
+    simulation = played(0, CRASHES, restart="temporary")
+
+    deaths = [leak for leak in simulation.declared.leaks if leak.why.endswith("died")]
+    assert simulation.broken == {}
+    assert len(deaths) >= 2
+    assert [*simulation.tally.restarts] == []
+    assert [report.step for report in simulation.tally.last.values()].count(60) == 6 - len(deaths)
+
+
 def test_an_error_that_is_planted_in_a_run_is_told() -> None:
     simulation = played(0, {}, Repelled)
 
     assert any(OFF in sentence for sentence in simulation.broken)
+
+
+@pytest.mark.soak
+def test_a_thousand_seeds_of_adpsgd_conserve_all_but_what_their_deaths_take_and_bring() -> None:
+    def wiring(seed: int) -> dict[str, Any]:
+        return tables(seed, count=5, steps=40)
+
+    sums = all_seeds("AD-PSGD", wiring, NETWORK, {**TROUBLES, **CRASHES}, "average")
+
+    assert sums["violations"] == 0

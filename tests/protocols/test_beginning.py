@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 
 from tests.protocols.gossiping import still
-from tether.actors import Group
+from tether.actors import ActorGone, Group
 from tether.actors.restoring import alone
 from tether.protocols.beginning import Beginner, Beginning, Begun, check_alike, digest
 from tether.protocols.quadratic import Quadratic
@@ -71,6 +72,57 @@ async def test_who_comes_back_after_it_was_told_is_told_again() -> None:
 
     with pytest.raises(ValueError, match="begins at another x than"):
         await one.run()
+
+
+class Gone(Peer):
+    """Has been given up."""
+
+    async def begun(self) -> Begun:
+        raise ActorGone("peer/1 is gone: it was given up")
+
+
+class Leaver(Peer):
+    """Leaves while others begin."""
+
+    async def pull(self) -> torch.Tensor:
+        raise ActorGone("peer/2 is gone: it has left")
+
+
+@pytest.mark.parametrize("joins", [False, True])
+async def test_who_is_gone_is_passed_over(joins: bool) -> None:
+    others = Gone(Group(), still(3.0)), Leaver(Group(), still(2.0)), peer(2.0)
+    for other in others:
+        other.learner.x.fill_(9.0)
+
+    with alone() if joins else nullcontext():
+        one = peer(2.0, *others)
+    await one.run()
+
+    assert one.learner.x.tolist() == [9.0 if joins else 2.0]
+
+
+@pytest.mark.parametrize("gone", [Gone, Leaver])
+async def test_who_joins_those_who_are_all_gone_keeps_its_own_x(gone: type[Peer]) -> None:
+    with alone():
+        one = peer(2.0, gone(Group(), still(2.0)))
+
+    await one.run()
+
+    assert one.learner.x.tolist() == [2.0]
+    assert one.beginning.over
+
+
+async def test_what_came_before_its_run_began_is_where_one_begins() -> None:
+    with alone():
+        one = peer(2.0, peer(2.0))
+    one.learner.x.fill_(9.0)
+    one.beginning.placed = True
+
+    waits = one.beginning.waits
+    await one.run()
+
+    assert (waits, one.beginning.waits) == (True, False)
+    assert one.learner.x.tolist() == [9.0]
 
 
 async def test_who_joins_nobody_keeps_its_own_x() -> None:

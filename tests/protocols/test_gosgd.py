@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.protocols.gossiping import merge, peers, push, run_all, still, totals
@@ -67,16 +67,20 @@ async def test_r8_alone_it_is_sgd(regression: Regression) -> None:
     assert torch.equal(learner.x, reference.x)
 
 
-async def test_r1_and_g8_without_pushes_all_are_independent_sgd(regression: Regression) -> None:
-    learners = [regression(seed=seed) for seed in range(3)]
-    references = [regression(seed=seed) for seed in range(3)]
-    made = [Peer(Group(), each, M=3, p=0.0, steps=12) for each in learners]
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
+@given(seed=st.integers(0, 99), steps=st.integers(0, 12))
+async def test_r1_and_g8_without_pushes_all_are_independent_sgd(
+    regression: Regression, seed: int, steps: int
+) -> None:
+    learners = [regression(seed=seed + k) for k in range(3)]
+    references = [regression(seed=seed + k) for k in range(3)]
+    made = [Peer(Group(), each, M=3, p=0.0, steps=steps) for each in learners]
     for each in made:
         each.peers = Group([other for other in made if other is not each])
 
     await run_all(made)
     for reference in references:
-        for _ in range(12):
+        for _ in range(steps):
             await reference.step()
 
     for learner, reference in zip(learners, references, strict=True):
@@ -136,27 +140,33 @@ async def test_g6_the_order_of_the_queue_changes_only_roundings(
     assert one.learner.x.item() == pytest.approx(batched, abs=1e-9)
 
 
-async def test_g7_without_gradients_all_come_to_the_initial_mean() -> None:
-    made = peers(8.0, -4.0, 2.0, 6.0)
-    draws = Random(seed=5)
+@settings(max_examples=5)
+@given(xs=st.lists(DYADIC, min_size=4, max_size=4), seed=st.integers(0, 2**32))
+async def test_g7_without_gradients_all_come_to_the_initial_mean(
+    xs: list[float], seed: int
+) -> None:
+    made = peers(*xs)
+    draws = Random(seed)
 
-    for _ in range(1000):
+    for _ in range(300):
         i = draws.one(Group(made))
         await push(i, draws.one(i.peers))
 
-    assert [each.learner.x.item() for each in made] == pytest.approx([3.0] * 4, abs=1e-12)
+    mean = sum(xs) / 4
+    assert [each.learner.x.item() for each in made] == pytest.approx([mean] * 4, abs=1e-6)
     assert totals(made)[0] == pytest.approx(1, abs=1e-12)
 
 
-async def test_g9_a_queued_x_is_no_alias_of_its_senders() -> None:
+@given(x=DYADIC, after=DYADIC)
+async def test_g9_a_queued_x_is_no_alias_of_its_senders(x: float, after: float) -> None:
     """The first bug of the notebook: it queues the live parameters."""
-    one, other = peers(8.0, 0.0)
+    one, other = peers(x, 0.0, steps=1)
 
     await one.own.give(0.25, 0, other.push)
-    one.learner.x.fill_(-100.0)
+    one.learner.x.fill_(after)
     await merge(other)
 
-    assert other.learner.x.item() == pytest.approx(8 / 3)
+    assert other.learner.x.item() == pytest.approx(x / 3)
 
 
 async def test_the_sender_halves_its_own_weight_too() -> None:
@@ -200,6 +210,50 @@ async def test_who_has_no_weight_pushes_nothing() -> None:
     await joiner.run()
 
     assert (joiner.own.given, joiner.t) == (0, 3)
+
+
+@given(xs=st.lists(DYADIC, min_size=4, max_size=4), hops=HOPS, order=st.permutations(range(4)))
+async def test_g10_who_leaves_takes_no_weight_along(
+    xs: list[float], hops: list[tuple[int, int]], order: list[int]
+) -> None:
+    made = peers(*xs, steps=1)
+    for i, hop in hops:
+        await made[i].own.give(made[i].own.a / 2, 0, made[(i + hop) % 4].push)
+
+    for i in order[:3]:
+        made[i].peers = Group([made[j] for j in order[order.index(i) + 1 :]])
+        await made[i].leaving()
+    await merge(made[order[3]])
+
+    assert [made[i].own.a for i in order] == [0.0, 0.0, 0.0, 1.0]
+    assert made[order[3]].learner.x.item() == pytest.approx(sum(xs) / 4, abs=1e-9)
+
+
+@given(a_j=st.floats(2.0**-40, 0.5), x_j=DYADIC, x=DYADIC)
+async def test_who_is_back_after_its_last_step_merges_though_its_state_is_of_one_before(
+    a_j: float, x_j: float, x: float
+) -> None:
+    with alone():
+        back = peers(x, steps=9)[0]
+        back.load_state_dict(load(dump(peers(x, steps=9)[0].state_dict())))
+
+    await back.push(torch.tensor([x_j], dtype=torch.float64), a_j, 0)
+    await back.push(torch.tensor([x_j], dtype=torch.float64), a_j, 0)
+
+    assert (back.t, back.own.a, back.own.queue) == (0, 2 * a_j, [])
+    assert back.learner.x.item() == x_j
+
+
+async def test_a_joiner_goes_on_from_what_it_has_merged_before_it_runs() -> None:
+    founder = peers(8.0)[0]
+    with alone():
+        joiner = Peer(Group([founder]), still(8.0), 2, 0.0, 0)
+    await founder.own.give(0.25, 0, joiner.push)
+    founder.learner.x.fill_(-100.0)
+
+    await joiner.run()
+
+    assert (joiner.learner.x.item(), joiner.own.a) == (8.0, 0.25)
 
 
 async def test_a_leaver_hands_its_whole_weight_over_with_what_it_had_queued() -> None:

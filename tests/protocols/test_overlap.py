@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tether.actors import ActorGone
-from tether.protocols.overlap import Posting, Waiting, both, each, living, period
+from tether.protocols.overlap import Posting, Waiting, both, each, living, period, unless_gone
 from tether.runners import virtual
 
 
@@ -133,6 +133,13 @@ async def test_a_failure_of_one_ends_the_rest_and_is_raised_as_itself() -> None:
         await each([-1, -1], asked)
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_who_is_gone_answers_nothing() -> None:
+    assert await unless_gone(asked(2)) == 20
+    assert await unless_gone(asked(0)) is None
+    with pytest.raises(ValueError, match="no number of mine"):
+        await unless_gone(asked(-1))
 
 
 async def test_the_living_are_gone_on_with() -> None:

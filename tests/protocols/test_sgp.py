@@ -155,7 +155,7 @@ async def test_who_comes_back_alone_has_no_weight_until_it_is_sent_some_and_wait
     await back.run()
 
     assert back.learner.x.item() == 8.0
-    assert (back.own.a, back.own.given, founder.own.a) == (0.25, 1, 0.75)
+    assert (back.own.a, back.own.given, founder.own.a) == (0.125, 2, 0.875)
 
 
 @given(before=st.integers(0, 5), after=st.integers(0, 5), tau=st.integers(0, 2))

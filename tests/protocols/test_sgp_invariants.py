@@ -4,7 +4,13 @@ from math import fsum
 
 import pytest
 
-from tests.protocols.test_gosgd_invariants import CRASHES, TROUBLES, left, played, tables
+from tests.protocols.test_gosgd_invariants import (
+    CRASHES,
+    TROUBLES,
+    left,
+    played,
+    tables,
+)
 from tether.protocols import gosgd_invariants, sgp
 from tether.protocols.sgp_invariants import INVARIANTS
 

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.protocols.gossiping import merge as merge_all
 from tests.protocols.gossiping import peers, still
 from tether.actors import ActorGone
 from tether.actors.restoring import alone
@@ -137,6 +138,22 @@ async def test_an_x_that_is_not_finite_is_not_given_away() -> None:
         await own.give(0.25, 0, take)
 
     assert own.a == 0.5
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 2), st.booleans()), max_size=40))
+async def test_g4_a_weight_is_above_0_whatever_is_pushed_and_merged(
+    events: list[tuple[int, int, bool]],
+) -> None:
+    made = peers(1.0, 2.0, 3.0, steps=1)
+
+    for i, hop, merges in events:
+        other = made[(i + hop) % 3]
+        await made[i].own.give(made[i].own.a / 2, 0, other.push)
+        if merges:
+            await merge_all(other)
+        held = [each.own.a for each in made] + [a for each in made for _, a, _ in each.own.queue]
+        assert min(held) > 0
+        assert math.fsum(held) == pytest.approx(1.0, abs=1e-12)
 
 
 async def test_g4_a_weight_that_is_halved_for_ever_is_kept_before_it_is_nothing() -> None:

@@ -136,6 +136,39 @@ async def test_who_leaves_is_told_to_who_holds_a_group_of_its_table() -> None:
     assert members == ["<Ref worker/0>"]
 
 
+class Busy(Worker):
+    """Takes its time over a message."""
+
+    def __init__(self, center: Ref[Center]) -> None:
+        super().__init__(center)
+        self.done = asyncio.Event()
+
+    async def wait(self) -> None:
+        await self.done.wait()
+
+
+@pytest.mark.parametrize("patient", [True, False])
+async def test_that_somebody_leaves_is_noted_when_it_has_handled_what_was_sent_to_it(
+    patient: bool,
+) -> None:
+    tables = {**TABLES, "worker": {**TABLES["worker"], "actor": Busy}}
+    share = await Share({"run": {"drain": 2.0 if patient else 0.05}, **tables}).begin()
+    asked = asyncio.ensure_future(share.process.node.ref("worker/1").wait())
+    await share.until(lambda: not share.process.node.quiet)
+
+    await share.change(what="left", actor="worker/1")
+    await share.duties.obey("note", 3)
+    early = share.told.of("noted")
+    if patient:
+        share.actor("worker/1").done.set()
+    await share.told.until("noted")
+    share.actor("worker/1").done.set()
+    await asked
+    await share.close()
+
+    assert (early, share.told.of("noted")) == ([], [[3]])
+
+
 async def test_who_is_to_leave_ends_where_a_step_ends_and_its_state_is_kept() -> None:
     final = MemoryStorage()
     share = await begun(final)

@@ -17,10 +17,10 @@ CLOSING: dict[str, Answers] = {**ENDLESS, "close": lambda _cut: [["closed"]]}
 class Live(Scene):
     """A run of `a/0` and of 1 to 4 of `w`, each in a process of its own, that goes on."""
 
-    def __init__(self, **scripts: Any) -> None:
+    def __init__(self, times: dict[str, float] | None = None, /, **scripts: Any) -> None:
         self.seen = Watching()
         every = dict.fromkeys(("a-0", "w-0", "w-1", "w-2", "w-3"), CLOSING)
-        super().__init__(LIVE, {**every, **scripts}, self.seen, boxes=True)
+        super().__init__(LIVE, {**every, **scripts}, self.seen, boxes=True, times=times)
 
     async def end(self) -> list[str]:
         """End the run; return how it ended."""
@@ -276,7 +276,7 @@ async def test_a_process_that_does_not_note_who_leaves_is_waited_for_in_vain(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tether.runners.resizing.PATIENCE", 0.01)
-    live = Live(**{"a-0": {**CLOSING, "note": nothing}})
+    live = Live({"drain": 0.01}, **{"a-0": {**CLOSING, "note": nothing}})
     await live.run.start()
 
     await live.run.resizing.resize("w", 1)
