@@ -17,6 +17,9 @@ from tether.protocols.learner import Learner
 from tether.protocols.overlap import Waiting
 from tether.protocols.sumweight import Weight, merge
 
+LEAST = 0.5
+"""The w by which a gradient is divided at the least: that of one with a message under way."""
+
 
 class Peer(Awaiting):
     """A learner z with a push-sum weight w, 1 at first; all x = w·z together move by gradients."""
@@ -33,7 +36,7 @@ class Peer(Awaiting):
         await self.beginning.begin(self.peers)
         for t in range(self.t, self.steps):
             g = await self.learner.gradient()
-            await self.learner.step(g.div_(self.own.a or 1.0))  # x ← x − ηg(z)
+            await self.learner.step(g.div_(max(self.own.a, LEAST)))  # x ← x − ηg(z)
             await self.own.give(self.own.a / 2, t, self.choice.one(self.peers).push)
             await self.waiting.on(self.arrivals.until(t - self.tau))
             await self.learner.apply(self.process_messages)

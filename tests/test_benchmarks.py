@@ -222,7 +222,13 @@ def test_averaging_is_measured_beside_no_exchange_and_with_its_bound(tmp_path: P
 
 
 @needs_digits
-@pytest.mark.parametrize("measure", [lambda: ranks("ddp"), lambda: local(4)], ids=["ddp", "local"])
+@pytest.mark.parametrize(
+    "measure",
+    [
+        pytest.param(lambda: ranks("ddp"), id="ddp", marks=pytest.mark.soak),
+        pytest.param(lambda: local(4), id="local"),
+    ],
+)
 def test_ranks_and_workers_make_all_steps_and_one_is_examined(measure: Callable[[], Run]) -> None:
     measured = measure()(8)
 
