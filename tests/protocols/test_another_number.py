@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -100,16 +101,14 @@ def fragments(K: int, steps: int) -> Run:
 
 
 MADE: dict[str, Callable[[int, int], Run]] = {
-    "easgd": pulled(
-        lambda: easgd.Center(at(8.0), 0.2), lambda *a, **k: easgd.Worker(*a, tau=2, **k)
-    ),
+    "easgd": pulled(lambda: easgd.Center(at(8.0), 0.2), partial(easgd.Worker, tau=2)),
     "easgd_outer": pulled(
         lambda: easgd_outer.Center(at(8.0), 0.2, block_momentum()),
-        lambda *a, **k: easgd.Worker(*a, tau=2, **k),
+        partial(easgd.Worker, tau=2),
     ),
     "easgd_paper": pulled(
         lambda: easgd_paper.Center(at(8.0), 0.2),
-        lambda *a, **k: easgd_paper.Worker(*a, tau=2, **k),
+        partial(easgd_paper.Worker, tau=2),
     ),
     "sharded": shards,
     "easgd_synchronous": asked(
@@ -119,12 +118,8 @@ MADE: dict[str, Callable[[int, int], Run]] = {
         lambda x, w, n: easgd_gauss_seidel.Center(x, 0.2, w, n), easgd_gauss_seidel.Worker
     ),
     "easgd_tree": tree,
-    "downpour": pulled(
-        lambda: downpour.Center(at(8.0)), lambda *a, **k: downpour.Worker(*a, tau=2, **k)
-    ),
-    "adownpour": pulled(
-        lambda: adownpour.Center(at(8.0)), lambda *a, **k: downpour.Worker(*a, tau=2, **k)
-    ),
+    "downpour": pulled(lambda: downpour.Center(at(8.0)), partial(downpour.Worker, tau=2)),
+    "adownpour": pulled(lambda: adownpour.Center(at(8.0)), partial(downpour.Worker, tau=2)),
     "mdownpour": pulled(lambda: mdownpour.Center(at(8.0), 0.05, 0.5), mdownpour.Worker),
     "admm": asked(admm.Center, lambda learner: admm.Worker(learner, 1.0)),
     "local_sgd": rounds(),
@@ -137,7 +132,7 @@ MADE: dict[str, Callable[[int, int], Run]] = {
 
 async def run(actors: Sequence[Any]) -> None:
     """Let all run whose life ends."""
-    lives = [each.run() for each in actors if hasattr(each, "run") and getattr(each, "steps", 1)]
+    lives = [each.run() for each in actors if hasattr(each, "run") and getattr(each, "steps", True)]
     await asyncio.gather(*lives)
 
 

@@ -241,7 +241,7 @@ def test_a_worker_that_is_stalled_is_waited_for_no_longer_than_patience_lasts(
     gap = max(later - earlier for earlier, later in pairwise(steps))
     assert middle.t == 80
     assert simulation.tally.last["worker/0"].step == 80
-    assert simulation.tally.last["worker/1"].step < 80
+    assert (simulation.tally.last["worker/1"].step or 0) < 80
     assert gap < 0.2
     assert middle.patience.lates >= (center is None)
     assert simulation.broken == {}
