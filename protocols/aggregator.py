@@ -16,13 +16,16 @@ from tether.protocols.outer import Outer
 from tether.protocols.rounds import Hands, Member, News, Round, Told
 from tether.protocols.schedule import Progress, Schedule, scheduled
 
+STATE = ("c", "t", "due", "rounds", "H", "outer", "counted")
+"""What of an aggregator outlives it."""
+
 
 class Aggregator:
     """Averages the differences of a group; c is a flat vector, or the part of one with a number.
 
     A round lasts H steps, and ends when all have come. Who waits for longer than his patience asks
     again: then it ends without those who are away, who are told by `absent`. What they hand over
-    later is dropped and counted, and they go on from c.
+    later is dropped and counted, they are told so, and they go on from c.
     """
 
     def __init__(
@@ -51,19 +54,22 @@ class Aggregator:
         """Return who was missing in the last round."""
         return self.missing
 
-    async def hand(self, member: Ref[Member], told: Told, D: Tensor, beside: Tensor | None) -> None:
+    async def hand(self, member: Ref[Member], told: Told, D: Tensor, beside: Tensor | None) -> bool:
         """Put D = c − w aside; the last one's, or one that comes again, ends the round.
 
-        `beside` is averaged with it. Raises ValueError before anything has changed if a number is
-        NaN or infinite, or D not like c.
+        `beside` is averaged with it. Returns whether D counts: one that is late does not, unless it
+        comes again and has been counted. Raises ValueError before anything has changed if a number
+        is NaN or infinite, or D not like c.
         """
         if told.base < self.t:
-            self.hands.late += 1
+            counts = self.hands.counted.get(member) == told.base
+            self.hands.late += not counts
             await self._tell([member], None)
-            return
+            return counts
         again = self.hands.put(member, told, D, beside, self.c)
         if again or self.hands.complete(self.workers):
             await self._end(self.hands.take(self.workers))
+        return True
 
     async def _end(self, done: Round) -> None:
         """Move c by the mean of a round, and tell all who were there."""
@@ -81,4 +87,13 @@ class Aggregator:
         news = News(self.part, self.t, self.due)
         await Group(members).map(Member.adopt, news, self.c, beside)
 
-    state_dict, load_state_dict = kept("c", "t", "due", "rounds", "H", "outer")
+    @property
+    def counted(self) -> list[int]:
+        """The step of the c that each of the workers was counted against last; −1 is none."""
+        return [self.hands.counted.get(member, -1) for member in self.workers]
+
+    @counted.setter
+    def counted(self, bases: list[int]) -> None:
+        self.hands.counted = dict(zip(self.workers, bases, strict=False))
+
+    state_dict, load_state_dict = kept(*STATE)

@@ -10,7 +10,6 @@ from tether.actors import report
 from tether.protocols import easgd_synchronous
 from tether.protocols.easgd_synchronous import Worker
 from tether.protocols.elastic import added, difference
-from tether.protocols.overlap import living
 
 __all__ = ["Center", "Worker"]
 
@@ -21,13 +20,14 @@ def moved(center: Tensor, alpha: float, xs: list[Tensor]) -> Tensor:
 
 
 class Center(easgd_synchronous.Center):
-    """Holds x̃, and moves it towards all workers that live before they move."""
+    """Holds x̃, and moves it towards all who are there before they move."""
 
     async def run(self) -> None:
         """Make the steps that are left."""
-        while self.t < self.steps:
-            xs = await living(self.workers, lambda i: i.join(self.learner.x))
-            await self.learner.apply(moved, self.alpha, xs)
-            await living(self.workers, lambda i: i.step(self.learner.x, self.alpha))
-            self.t += 1
-            report(step=self.t)
+        async with self.patience as all_:
+            while self.t < self.steps:
+                xs = await all_.ask(self.workers, lambda i: i.join(self.learner.x))
+                await self.learner.apply(moved, self.alpha, xs)
+                await all_.ask(self.workers, lambda i: i.step(self.learner.x, self.alpha))
+                self.t += 1
+                report(step=self.t, **all_.told)

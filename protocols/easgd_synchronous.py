@@ -1,7 +1,4 @@
-"""Synchronous EASGD, (5) and (6) in "Deep learning with Elastic Averaging SGD" (1412.6651).
-
-Zhang, Choromanska & LeCun, NeurIPS 2015. All move at once, each from what all were before.
-"""
+"""Synchronous EASGD: eqs (5) and (6) of Zhang, Choromanska & LeCun, NeurIPS 2015 (1412.6651)."""
 
 from torch import Tensor
 
@@ -9,7 +6,8 @@ from tether.actors import Group, buffer, report
 from tether.protocols.elastic import added, difference, moving_rate
 from tether.protocols.keeping import kept
 from tether.protocols.learner import Learner, Learning
-from tether.protocols.overlap import Waiting, living
+from tether.protocols.overlap import Waiting
+from tether.protocols.patience import Patience
 from tether.protocols.resting import Resting
 
 
@@ -42,18 +40,21 @@ class Worker(Learning):
 
 
 class Center(Learning):
-    """Holds x̃, and has all workers that live make each step from (xᵗ, x̃ᵗ): the Jacobi form."""
+    """Holds x̃, and has all who are there make each step from (xᵗ, x̃ᵗ): the Jacobi form."""
 
-    def __init__(self, x: Tensor, alpha: float, workers: Group[Worker], steps: int) -> None:
-        self.learner, self.alpha = Resting(x), moving_rate(alpha)
+    def __init__(self, x: Tensor, alpha: float, workers: Group[Worker], steps: int,
+                 patience: float = 60.0) -> None:  # fmt: skip
+        self.learner, self.alpha, self.patience = Resting(x), moving_rate(alpha), Patience(patience)
         self.workers, self.steps, self.t = workers, steps, 0
 
     async def run(self) -> None:
         """Make the steps that are left."""
-        while self.t < self.steps:
-            ds = await living(self.workers, lambda i: i.step(self.learner.x, self.alpha))
-            await self.learner.apply(added, *ds)  # (6) x̃ ← x̃ + α Σ (xⁱ − x̃)
-            self.t += 1
-            report(step=self.t)
+        async with self.patience as all_:
+            while self.t < self.steps:
+                ds = await all_.ask(self.workers, lambda i: i.step(self.learner.x, self.alpha))
+                await self.learner.apply(added, *ds, *all_.late)  # (6) x̃ ← x̃ + α Σ (xⁱ − x̃)
+                self.t += 1
+                report(step=self.t, **all_.told)
+            await self.learner.apply(added, *await all_.rest())
 
     state_dict, load_state_dict = kept("t", "learner")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,13 +13,27 @@ from tether.protocols.easgd_invariants import ROUNDINGS, wide
 from tether.protocols.easgd_synchronous import Center, Worker
 from tether.protocols.invariant import Call, Life, View
 
+UNSURE = 10
+"""Differences of which it is tried out which of them have come, at most; there are few."""
+PATIENCE = 2
+"""Moves of the center after which what the dead have told it cannot come any more."""
+
+
+class Told(NamedTuple):
+    """What a worker has told; and, since it died, how often the center has moved without it."""
+
+    name: str
+    d: Tensor
+    without: int = 0
+
 
 class Conservation:
     """x̃ + Σxⁱ + Σ(differences under way) = Σ(steps) + Σ(leaks), in every coordinate.
 
-    A worker has moved by its difference first, and the center by those of all that it was told:
-    until then they are under way. What a death takes away, and what comes back, are leaks; how a
-    worker begins for the first time is none. In the Gauss-Seidel form there is nothing to conserve.
+    A worker has moved by its difference first, and the center by those of all that it was told,
+    some of them late: until then they are under way. What a death takes away, and what comes back,
+    are leaks; how a worker begins for the first time is none. In the Gauss-Seidel form there is
+    nothing to conserve.
     """
 
     def __init__(self, view: View) -> None:
@@ -29,9 +43,9 @@ class Conservation:
         self.center = ""
         self.given: dict[str, Tensor] = {}
         """What each worker has moved by and not told yet."""
-        self.told: dict[str, Tensor] = {}
+        self.told: list[Told] = []
         """What it has told, and the center has not moved by yet."""
-        self.lost: list[tuple[str, Tensor]] = []
+        self.lost: list[Told] = []
         """What was told by those who have died since: it may have come, or not."""
         self.moved: Tensor | float = 0.0
         """Σ(steps) + Σ(leaks), float64."""
@@ -78,7 +92,7 @@ class Conservation:
             return
         d = self.given.pop(name)
         if self.lives.get(self.center) == call.source and self.center in self.view.actors:
-            self.told[name] = d
+            self.told.append(Told(name, d))
         else:
             self._move(-d, f"{self.center} died before it was told by {name}")
 
@@ -88,7 +102,7 @@ class Conservation:
         there = [self._seen(actor) for actor in self.owned.values()]
         if not there or not self.center:
             return ""
-        under_way = [*self.given.values(), *self.told.values(), *[d for _, d in self.lost]]
+        under_way = [*self.given.values(), *[each.d for each in self.told + self.lost]]
         wrong = float((torch.stack([*there, *under_way]).sum(0) - self.moved).abs().max())
         self.most = max(self.most, len(there))
         epsilon = max(torch.finfo(actor.learner.x.dtype).eps for actor in self.owned.values())
@@ -97,15 +111,20 @@ class Conservation:
         return f"x̃ + Σx + differences under way is off Σ steps + leaks by {wrong:.3g}"
 
     def _received(self, change: Tensor) -> None:
-        """See the center move by what it was told; of those who have died some may have come."""
+        """See the center move by what was told: not all of who is away, or has died, has come."""
         self._bury_the_dead()
-        left, lost, self.told = change - sum(self.told.values()), self.lost, {}
-        subsets = [chosen for k in range(len(lost) + 1) for chosen in combinations(lost, k)]
-        came = min(subsets, key=lambda chosen: float((left - sum(d for _, d in chosen)).norm()))
-        for name, d in lost:
-            if name not in dict(came):
-                self._move(-d, f"{name} died before its difference came")
-        self.lost = []
+        away = {repr(ref) for ref in self.owned[self.center].patience.away}
+        unsure = [each for each in self.told if f"<Ref {each.name}>" in away]
+        sure = [each for each in self.told if f"<Ref {each.name}>" not in away]
+        left, known = change - sum(each.d for each in sure), [*unsure, *self.lost][:UNSURE]
+        subsets = [which for k in range(len(known) + 1) for which in combinations(known, k)]
+        came = min(subsets, key=lambda which: float((left - sum(t.d for t in which)).norm()))
+        there = {id(each) for each in came}
+        self.told = [each for each in unsure if id(each) not in there]
+        lost = [each for each in self.lost if id(each) not in there]
+        for each in (each for each in lost if each.without + 1 >= PATIENCE):
+            self._move(-each.d, f"{each.name} died before its difference came")
+        self.lost = [e._replace(without=e.without + 1) for e in lost if e.without + 1 < PATIENCE]
 
     def _bury_the_dead(self) -> None:
         for name in [name for name in self.owned if name not in self.view.actors]:
@@ -120,12 +139,12 @@ class Conservation:
         self._move(-wide(actor.learner.x), f"{name} died")
         if name in self.given:
             self._move(-self.given.pop(name), f"{name} died before its difference came")
-        if name in self.told:
-            self.lost.append((name, self.told.pop(name)))
+        self.lost += [each for each in self.told if each.name == name]
+        self.told = [each for each in self.told if each.name != name]
         if name == self.center:
-            for other, d in [*self.told.items(), *self.lost]:
-                self._move(-d, f"{name} died before it moved by that of {other}")
-            self.told, self.lost = {}, []
+            for each in self.told + self.lost:
+                self._move(-each.d, f"{name} died before it moved by that of {each.name}")
+            self.told, self.lost = [], []
 
     def _move(self, change: Tensor, leak: str) -> None:
         self.moved = self.moved + change

@@ -11,7 +11,7 @@ from tether.actors import Group, Ref, oneway, report
 from tether.protocols.elastic import approach, moving_rate
 from tether.protocols.keeping import kept
 from tether.protocols.learner import Learner, Learning
-from tether.protocols.overlap import Posting, period
+from tether.protocols.overlap import Posting, Waiting, period
 
 
 class Node(Learning):
@@ -30,7 +30,7 @@ class Node(Learning):
         self.learner, self.alpha, self.steps = learner, moving_rate(alpha), steps
         self.parent, self.children = parent, children or Group()
         self.tau_up, self.tau_down = period(tau_up, "tau_up"), period(tau_down, "tau_down")
-        self.t, self.news = 0, Event()
+        self.t, self.news, self.waiting = 0, Event(), Waiting()
 
     @oneway(keep="latest")
     async def hear(self, y: Tensor, below: bool) -> None:
@@ -50,9 +50,10 @@ class Node(Learning):
                     post.send(self.parent, Node.hear, x, True)
                 for child in self.children if self.t % self.tau_down == 0 else ():
                     post.send(child, Node.hear, x, False)
-                await (self.learner.step() if self.steps else self.news.wait())
+                await (self.learner.step() if self.steps else self.waiting.on(self.news.wait()))
                 self.news.clear()
                 self.t += 1
-                report(step=self.t, **({"loss": self.learner.loss} if self.steps else {}))
+                loss = {"loss": self.learner.loss} if self.steps else {}
+                report(step=self.t, waited=self.waiting.seconds, **loss)
 
     state_dict, load_state_dict = kept("t", "learner")

@@ -62,10 +62,11 @@ def approach(x: Tensor, y: Tensor, alpha: float) -> Tensor:
     return added(x, difference(y, x, alpha, out=torch.empty_like(x)))
 
 
-def check_finite(name: str, vector: Tensor) -> None:
-    """Raise ValueError, saying what and how many, unless all numbers of a vector are finite."""
+def check_finite(name: str, vector: Tensor) -> Tensor:
+    """Return a vector; raises ValueError, saying what and how many, unless all of it is finite."""
     # One pass that needs no memory: NaN wins both, and an infinity is one of the two.
     lowest, highest = torch.aminmax(vector)
     if not (torch.isfinite(lowest) and torch.isfinite(highest)):
         wrong = vector.numel() - int(torch.isfinite(vector).sum())
         raise ValueError(f"{name} has {wrong} of {vector.numel()} numbers NaN or infinite")
+    return vector

@@ -7,7 +7,7 @@ A block is an aggregator to its workers, and a worker to the one above it, whose
 from torch import Tensor
 
 from tether.actors import Group, Ref, oneway
-from tether.protocols.aggregator import Aggregator
+from tether.protocols.aggregator import STATE, Aggregator
 from tether.protocols.keeping import kept
 from tether.protocols.rounds import Averaging, Member, News, Round, Told
 from tether.protocols.schedule import Schedule
@@ -32,12 +32,12 @@ class Block(Aggregator):
             self.t, self.due, self.begun = self.share.base, self.share.base + self.due, True
         return await super().join()
 
-    async def hand(self, member: Ref[Member], told: Told, D: Tensor, beside: Tensor | None) -> None:
+    async def hand(self, member: Ref[Member], told: Told, D: Tensor, beside: Tensor | None) -> bool:
         """Put a difference aside; who asks again while all wait for others is heard above."""
         if self.waits is not None and member in self.waits.there:
             await self.share.again()
-        else:
-            await super().hand(member, told, D, beside)
+            return True
+        return await super().hand(member, told, D, beside)
 
     async def _end(self, done: Round) -> None:
         self._moved(done)  # every H steps: c ← the mean of this block
@@ -57,4 +57,4 @@ class Block(Aggregator):
             self.t, self.due = news.t, news.t + self.due - self.t
             await self._tell(waited.there, beside)
 
-    state_dict, load_state_dict = kept("c", "t", "due", "rounds", "H", "outer", "share", "begun")
+    state_dict, load_state_dict = kept(*STATE, "share", "begun")

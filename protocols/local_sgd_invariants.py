@@ -19,9 +19,9 @@ ROUNDINGS = 64
 class Averages:
     """Each round moves c by 1/K Σ(steps of worker k since it took c), over those who were there.
 
-    A worker takes nothing but a c that the aggregator has held, with the same bits. What a death
-    takes away, and what is dropped because it came late, are leaks. For plain averaging, where
-    steps are all that moves a worker: no blocks above, no signs, no outer momentum.
+    A worker takes nothing but a c that the aggregator has held, with the same bits. For plain
+    averaging, where steps are all that moves a worker: no blocks above, no signs, no outer
+    momentum. What leaks is booked by the invariant of all who average, `aggregator_invariants`.
     """
 
     def __init__(self, view: View) -> None:
@@ -32,7 +32,7 @@ class Averages:
         self.handed: dict[str, Tensor] = {}
         self.held: set[bytes] = set()
         self.c: Tensor | None = None
-        self.t = self.rounds = self.late = 0
+        self.rounds = self.there = 0
         self.largest = 1.0
         self.wrong = ""
         self.plain = True
@@ -44,13 +44,9 @@ class Averages:
         if isinstance(actor, Aggregator):
             outer = actor.outer
             self.plain &= not isinstance(actor, Block) and (outer.lr, outer.mu) == (1.0, 0.0)
-            if self.c is not None:
-                self._leak(f"{life.name} came back", wide(actor.c) - self.c)
             self.handed.clear()
             self._see(actor)
         elif isinstance(actor, Worker):
-            if life.name in self.lives:
-                self._leak(f"{life.name} died", self.done[self.lives[life.name]])
             self.lives[life.name] = life
             self.done[life] = torch.zeros(len(actor.learner.x), dtype=torch.float64)
 
@@ -82,10 +78,8 @@ class Averages:
         name, done = call.source.name, self.done.get(call.source)
         if isinstance(answer, Exception) or done is None:
             return
-        if actor.hands.late > self.late:
-            self._leak(f"{name} came late", done)
-        else:
-            self.handed[name] = done.clone()
+        if actor.rounds != self.rounds or len(actor.hands.told) > self.there:
+            self.handed[name] = done.clone()  # or it is late, or comes again
         if actor.rounds != self.rounds:
             self._compare(actor)
         self._see(actor)
@@ -109,13 +103,8 @@ class Averages:
         self.handed.clear()
 
     def _see(self, actor: Aggregator) -> None:
-        self.c, self.t, self.rounds = wide(actor.c), actor.t, actor.rounds
-        self.late = actor.hands.late
+        self.c, self.rounds, self.there = wide(actor.c), actor.rounds, len(actor.hands.told)
         self.held.add(bits(actor.c))
-
-    def _leak(self, why: str, what: Tensor) -> None:
-        if bool(what.any()):
-            self.view.leak(why, float(what.norm()))
 
 
 def wide(x: Tensor) -> Tensor:

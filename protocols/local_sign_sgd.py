@@ -19,9 +19,9 @@ class Aggregator(aggregator.Aggregator):
 
     async def hand_signs(
         self, member: Ref[Member], told: Told, q: Tensor, s: Tensor, sizes: list[int]
-    ) -> None:
+    ) -> bool:
         """Put s·q aside: signs as bits, scales, and the sizes of the tensors they are of."""
-        await self.hand(member, told, unpacked(q, s, sizes), None)
+        return await self.hand(member, told, unpacked(q, s, sizes), None)
 
 
 class Worker(local_sgd.Worker):

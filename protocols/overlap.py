@@ -49,26 +49,6 @@ async def each(members: Iterable[T], ask: Callable[[T], Awaitable[A]]) -> list[A
     return [task.result() for task in tasks]
 
 
-async def living(members: Iterable[T], ask: Callable[[T], Awaitable[A]]) -> list[A]:
-    """Do the same, and go on without those who die meanwhile; raise ActorGone if all do.
-
-    Who is dead already is waited for until it is back, and left out once it is given up.
-    """
-    deaths: list[ActorGone] = []
-
-    async def asked(member: T) -> list[A]:
-        try:
-            return [await ask(member)]
-        except ActorGone as death:
-            deaths.append(death)
-            return []
-
-    answers = [answer for found in await each(members, asked) for answer in found]
-    if deaths and not answers:
-        raise deaths[0]
-    return answers
-
-
 async def unless_gone(asked: Awaitable[A]) -> A | None:
     """Await it; None where who was asked has died meanwhile, or was given up or has left."""
     with suppress(ActorGone):

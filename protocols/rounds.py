@@ -56,8 +56,8 @@ class Averaging(Protocol):
         """Return the step of c, when the next one is due, and c."""
         ...
 
-    async def hand(self, member: Ref[Member], told: Told, D: Tensor, beside: Tensor | None) -> None:
-        """Get the difference of a member."""
+    async def hand(self, member: Ref[Member], told: Told, D: Tensor, beside: Tensor | None) -> bool:
+        """Get the difference of a member; return whether it counts, or is too late to."""
         ...
 
 
@@ -67,8 +67,11 @@ class Hands:
     def __init__(self) -> None:
         self.told: dict[Any, Told] = {}
         self.late = 0
-        """How many came when their round had ended."""
-        self._kept: dict[tuple[Any, str], Tensor] = {}
+        """How many came when their round had ended without them."""
+        self.counted: dict[Any, int] = {}
+        """The step at which each member took the c that it was counted against last."""
+        self.kept: dict[tuple[Any, str], Tensor] = {}
+        """Copies of what came last, by who it is of and what it is."""
 
     def put(self, member: Any, told: Told, D: Tensor, beside: Tensor | None, c: Tensor) -> bool:
         """Keep a copy; return whether this one has been here before in this round.
@@ -107,22 +110,23 @@ class Hands:
                 n=sum(share),
                 last=any(each.last for each in told),
             ),
-            mean([self._kept[m, "D"] for m in there], share),
-            mean([self._kept[m, "beside"] for m in there], share)
-            if all((m, "beside") in self._kept for m in there)
+            mean([self.kept[m, "D"] for m in there], share),
+            mean([self.kept[m, "beside"] for m in there], share)
+            if all((m, "beside") in self.kept for m in there)
             else None,
         )
+        self.counted |= {m: each.base for m, each in self.told.items()}
         self.told = {}
         return found
 
     def _copy(self, member: Any, what: str, came: Tensor | None) -> None:
-        mine = self._kept.get((member, what))
+        mine = self.kept.get((member, what))
         if came is None:
-            self._kept.pop((member, what), None)
+            self.kept.pop((member, what), None)
         elif mine is not None and mine.shape == came.shape:
             mine.copy_(came)
         else:
-            self._kept[member, what] = came.detach().clone()
+            self.kept[member, what] = came.detach().clone()
 
 
 class Round(NamedTuple):

@@ -13,6 +13,7 @@ from tether.actors import Ref, buffer, within
 from tether.protocols.keeping import fill, kept, part
 from tether.protocols.learner import Learner
 from tether.protocols.overlap import Waiting
+from tether.protocols.patience import bounded
 from tether.protocols.rounds import Averaging, Member, News, Told
 from tether.protocols.schedule import rate
 
@@ -28,12 +29,12 @@ class Share:
         patience: float,
         waiting: Waiting | None = None,
     ) -> None:
-        if not 0 < patience < float("inf"):
-            raise ValueError(f"patience is {patience}, but a finite time above 0 s is wanted")
-        self.averaging, self.me, self.patience = averaging, me, patience
+        self.averaging, self.me, self.patience = averaging, me, bounded(patience)
         self.c, self._next = like.detach().clone(), like.detach().clone()
         self.D = buffer(tuple(like.shape), like.dtype).to(like.device)
         self.base = self.due = 0
+        self.counts = True
+        """Whether what was handed over last counts, or came too late to."""
         self.waiting = waiting or Waiting()
         self.beside: Tensor | None = None
         self._news = News(0, 0, 0)
@@ -58,7 +59,7 @@ class Share:
         """Hand D over."""
         self._handed = told, beside
         self._arrived.clear()
-        await self._send(told, beside)
+        self.counts = await self._send(told, beside)
 
     @property
     def arrived(self) -> bool:
@@ -94,8 +95,8 @@ class Share:
             self._next.copy_(c)
             self._arrived.set()
 
-    async def _send(self, told: Told, beside: Tensor | None) -> None:
-        await self.averaging.hand(self.me, told, self.D, beside)
+    async def _send(self, told: Told, beside: Tensor | None) -> bool:
+        return await self.averaging.hand(self.me, told, self.D, beside)
 
     state_dict, load_state_dict = kept("c", "base", "due")
 

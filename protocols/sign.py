@@ -102,13 +102,16 @@ class Signed(Averaging, Protocol):
 
     async def hand_signs(
         self, member: Ref[Member], told: Told, q: Tensor, s: Tensor, sizes: list[int]
-    ) -> None:
-        """Get packed signs and scales of a member."""
+    ) -> bool:
+        """Get packed signs and scales of a member; return whether they count."""
         ...
 
 
 class Residual(Share):
-    """Hands over signs of e + c − w, and keeps what they do not say as e, unless told to forget."""
+    """Hands over signs of e + c − w, and keeps what they do not say as e, unless told to forget.
+
+    What they said and what was too late to be applied goes back into e: it is said again.
+    """
 
     def __init__(
         self,
@@ -128,7 +131,13 @@ class Residual(Share):
         self.q, self.s = scaled_sign(self.e, self.sizes)  # e ← e − s·q
         return self.D
 
-    async def _send(self, told: Told, _: Tensor | None) -> None:
-        await self.signs.hand_signs(self.me, told, self.q, self.s, self.sizes)
+    def take(self) -> Tensor:
+        """Go on from the consensus that has come, with e ← e + s·q if that was too late for it."""
+        if not self.counts:
+            self.e += unpacked(self.q, self.s, self.sizes)
+        return super().take()
+
+    async def _send(self, told: Told, _: Tensor | None) -> bool:
+        return await self.signs.hand_signs(self.me, told, self.q, self.s, self.sizes)
 
     state_dict, load_state_dict = kept("c", "base", "due", "e")

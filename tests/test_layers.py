@@ -37,8 +37,8 @@ LIBRARY = {
     for name in (
         "aggregator", "arrivals", "beginning", "beside", "choice", "elastic", "evaluator",
         "fragments", "functional", "keeping", "learner", "mean", "mixing", "momentum", "observer",
-        "outer", "overlap", "polyak", "quadratic", "randomness", "rate", "resting", "rounds",
-        "schedule", "share", "sign", "stream", "sumweight", "tie", "vector",
+        "outer", "overlap", "patience", "polyak", "quadratic", "randomness", "rate", "resting",
+        "rounds", "schedule", "share", "sign", "stream", "sumweight", "tie", "vector",
     )
 }  # fmt: skip
 """Protocol files that are no paper: what learning is made of."""

@@ -20,12 +20,14 @@ NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 LIBRARY = {
     f"protocols/{name}.py"
     for name in (
-        "__init__", "adpsgd_invariants", "aggregator", "arrivals", "beginning", "beside", "choice",
-        "downpour_invariants", "easgd_invariants", "easgd_synchronous_invariants", "elastic",
-        "evaluator", "fragments", "functional", "gosgd_invariants", "invariant", "learner",
-        "local_sgd_invariants", "mean", "mixing", "observer", "outer", "overlap", "polyak",
-        "quadratic", "randomness", "rate", "resting", "rounds", "schedule", "share", "sign",
-        "stream", "sumweight", "tie", "vector",
+        "__init__", "admm_invariants", "adpsgd_invariants", "aggregator", "aggregator_invariants",
+        "arrivals", "beginning", "beside", "choice", "downpour_invariants",
+        "easgd_gauss_seidel_invariants", "easgd_invariants", "easgd_synchronous_invariants",
+        "easgd_tree_invariants", "elastic", "evaluator", "fragments", "functional",
+        "gosgd_invariants", "invariant", "learner", "local_sgd_invariants",
+        "local_sign_sgd_invariants", "mdownpour_invariants", "mean", "mixing", "observer", "outer",
+        "overlap", "patience", "polyak", "quadratic", "randomness", "rate", "resting", "rounds",
+        "schedule", "share", "sign", "stream", "sumweight", "tie", "vector",
     )
 }  # fmt: skip
 """Protocol files that are no paper's algorithm, and may be as long as any file."""

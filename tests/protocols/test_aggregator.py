@@ -62,6 +62,32 @@ async def test_who_is_late_is_told_c_and_counted() -> None:
     assert (await aggregator.pull()).tolist() == [6.0]
 
 
+async def test_who_is_told_twice_of_a_round_that_it_was_in_is_not_late() -> None:
+    a, b, c = Listener(), Listener(), Listener()
+    aggregator = Aggregator(one(8.0), Group([a, b]), H=4)
+
+    found = [
+        await aggregator.hand(member, Told(0, 4), one(2.0), None) for member in (a, b, a, c, b, c)
+    ]
+
+    assert found == [True, True, True, False, True, False]
+    assert aggregator.hands.late == 2
+    assert aggregator.c.tolist() == [6.0]
+
+
+async def test_whom_a_round_was_with_is_known_after_a_restart() -> None:
+    a, b = Listener(), Listener()
+    made = [Aggregator(one(8.0), Group([a, b]), H=4) for _ in range(2)]
+    for _ in range(2):
+        await made[0].hand(a, Told(0, 4), one(2.0), None)
+
+    made[1].load_state_dict(load(dump(made[0].state_dict())))
+
+    assert made[1].counted == [0, -1]
+    assert await made[1].hand(a, Told(0, 4), one(2.0), None)
+    assert not await made[1].hand(b, Told(0, 4), one(2.0), None)
+
+
 async def test_a_joiner_gets_c_its_step_and_when_the_next_is_due() -> None:
     a = Listener()
     aggregator = Aggregator(one(8.0), Group([a]), H=4)

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -31,6 +32,28 @@ class Busy(Center):
         for _ in range(self.others):
             await super().add(torch.ones(1))
         return await super().add(d)
+
+
+async def test_p7_who_is_gone_between_its_read_and_its_difference_leaves_the_center_alone() -> None:
+    on_its_way = asyncio.Event()
+
+    class Far(Center):
+        async def add(self, d: Tensor) -> int:
+            on_its_way.set()
+            await asyncio.Event().wait()
+            return await super().add(d)
+
+    center, x = Far(torch.tensor([4.0]), 0.25), torch.tensor([8.0])
+    exchange = asyncio.create_task(ByParts(center).exchange(x))
+    await on_its_way.wait()
+
+    exchange.cancel()
+    await asyncio.wait([exchange])
+
+    assert exchange.cancelled()
+    assert center.x.tolist() == [4.0]
+    assert center.moves == 0
+    assert x.tolist() == [8.0]
 
 
 async def test_a_stale_difference_conserves_the_sum_still() -> None:

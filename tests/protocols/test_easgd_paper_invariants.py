@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from torch import Tensor
 
 from tests.simulation.players import CRASHES, NETWORK, TROUBLES, played, run_of
 from tether.protocols import easgd_paper
@@ -15,6 +16,18 @@ def by_parts(seed: int, center: type = easgd_paper.Center) -> dict[str, Any]:
     tables = run_of(seed)
     tables["center"]["actor"], tables["worker"]["actor"] = center, easgd_paper.Worker
     return tables
+
+
+class Counting(easgd_paper.Center):
+    """A center that keeps each difference it is told; no two of a noisy run are the same but 0."""
+
+    def __init__(self, x: Tensor, alpha: float) -> None:
+        super().__init__(x, alpha)
+        self.added: list[tuple[float, ...]] = []
+
+    async def add(self, d: Tensor) -> int:
+        self.added.append(tuple(d.tolist()))
+        return await super().add(d)
 
 
 class Again(easgd_paper.Center):
@@ -32,8 +45,14 @@ def test_the_invariant_is_conservation() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_p6_a_difference_whose_packets_are_doubled_is_added_once(seed: int) -> None:
-    center, simulation = played(by_parts(seed), DOUBLING)
+    center, simulation = played(by_parts(seed, Counting), DOUBLING)
 
+    to_it = [edge.count for ends, edge in simulation.medium.edges.items() if ends[1] == "center-0"]
+    asked = 2 * 4 * 150 + 4  # reads, adds, and a pull of each
+    assert sum(count.packets for count in to_it) >= asked
+    assert sum(count.doubled for count in to_it) >= asked // 5  # 3 of 10 in the mean
+    assert len(center.added) == 4 * 150
+    assert len(set(center.added)) == 4 * 150 - 3  # all four begin with a difference of 0
     assert center.moves == 4 * 150
     assert simulation.broken == {}
     assert simulation.declared.leaks == []

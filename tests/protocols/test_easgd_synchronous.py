@@ -2,7 +2,7 @@
 
 import asyncio
 from fractions import Fraction
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from tests.protocols.conftest import build
 from tests.simulation.players import CENTER, CRASHES, NETWORK, TROUBLES, played, synchronous
 from tether.actors import ActorGone, Group
 from tether.actors.restoring import alone
-from tether.protocols import easgd
+from tether.protocols import easgd, easgd_gauss_seidel
 from tether.protocols.easgd_synchronous import Center, Worker
 from tether.protocols.quadratic import Quadratic
 
@@ -221,3 +221,28 @@ def test_a_worker_that_is_given_up_is_gone_on_without() -> None:
 
     assert middle.t == 60
     assert simulation.broken == {}
+
+
+STALLED = {"pause": [{"actor": "worker/1", "at": "0.2s", "for": "0.6s"}]}
+
+
+@pytest.mark.parametrize("center", [None, easgd_gauss_seidel.Center])
+def test_a_worker_that_is_stalled_is_waited_for_no_longer_than_patience_lasts(
+    center: type | None,
+) -> None:
+    tables = synchronous(0.2, 4, 80, 0.1, n=8, sigma=0.5)
+    tables["center"]["patience"] = 0.1
+    if center is not None:
+        tables["center"]["actor"] = center
+
+    middle, simulation = played(tables, NETWORK, STALLED)
+
+    steps = [work.begins for work in simulation.work if work.actor == "worker/0"]
+    gap = max(later - earlier for earlier, later in pairwise(steps))
+    assert middle.t == 80
+    assert simulation.tally.last["worker/0"].step == 80
+    assert (simulation.tally.last["worker/1"].step or 0) < 80
+    assert gap < 0.2
+    assert middle.patience.lates >= (center is None)
+    assert simulation.broken == {}
+    assert simulation.declared.leaks == []

@@ -72,15 +72,25 @@ async def test_r7_with_one_block_it_is_local_sgd_within_it(Hb: int) -> None:
     assert torch.equal(tree.top.c, flat.c)
 
 
-async def test_l5_all_meet_every_h_times_hb_steps_and_a_block_every_h() -> None:
-    tree = Hierarchy([2, 2], H=2, Hb=3, steps=14)
+@settings(max_examples=10)
+@given(
+    shape=st.sampled_from([[1, 1], [2, 2], [1, 3], [2]]),
+    H=st.integers(1, 3),
+    Hb=st.integers(1, 3),
+    steps=st.integers(1, 14),
+)
+async def test_l5_all_meet_every_h_times_hb_steps_and_a_block_every_h(
+    shape: list[int], H: int, Hb: int, steps: int
+) -> None:
+    tree = Hierarchy(shape, H, Hb, steps)
     met: dict[int, list[int]] = {k: [] for k in range(len(tree.blocks) + 1)}
     for k, each in enumerate([tree.top, *tree.blocks]):
         each._moved = noting(each, met[k])  # type: ignore[method-assign]
 
     await tree.run()
 
-    assert met == {0: [6, 12, 14], 1: [2, 4, 6, 8, 10, 12, 14], 2: [2, 4, 6, 8, 10, 12, 14]}
+    ends = {k: [t for t in range(1, steps + 1) if t % k == 0 or t == steps] for k in (H, H * Hb)}
+    assert met == {0: ends[H * Hb], **{k + 1: ends[H] for k in range(len(shape))}}
     assert all(torch.equal(worker.learner.x, tree.top.c) for worker in tree.workers)
 
 

@@ -144,8 +144,8 @@ class Restless(Aggregator):
 class Accepting(Aggregator):
     """Takes what comes late, and what is only half of it: planted."""
 
-    async def hand(self, member: Ref[Member], told: Told, D: Tensor, beside: Tensor | None) -> None:
-        await super().hand(member, told, D / 2, beside)
+    async def hand(self, member: Ref[Member], told: Told, D: Tensor, beside: Tensor | None) -> bool:
+        return await super().hand(member, told, D / 2, beside)
 
 
 class Deviating(Quadratic):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.protocols.conftest import build
 from tests.protocols.team import Team, squares
+from tether.actors import Group
 from tether.protocols import local_sign_sgd
 from tether.protocols.learner import Learner
 from tether.protocols.sign import SignSGD
@@ -67,6 +68,43 @@ def adding(learner: Learner, done: torch.Tensor) -> object:
         done.add_(learner.x - before)
 
     return added
+
+
+async def test_l7_what_is_said_too_late_is_said_again() -> None:
+    team = signed([dyadic(0), dyadic(1)], H=2, steps=4)
+    late = team.workers[1]
+    await late.learner.begin(late.share.join)
+    team.aggregator.workers = Group(team.workers[:1])
+    await team.workers[0].run()
+    c = team.c.clone()
+
+    done = torch.tensor([1.0, -3.0, 2.0, 0.0], dtype=torch.float64)
+    late.learner.x.add_(done)
+    late.t = 2
+    await late._average()
+    put_back = late.share.e.clone()
+    team.aggregator.workers = Group([late])
+    for t in (6, 8):  # in the rounds that follow
+        late.t = t
+        await late._average()
+
+    assert team.aggregator.hands.late == 1
+    assert torch.equal(put_back, -done)
+    assert torch.equal(team.c - c - late.share.e, done)
+
+
+async def test_what_is_told_twice_and_counts_is_not_put_back() -> None:
+    team = signed([dyadic(0), dyadic(1)], H=2, steps=2)
+    await team.run()
+    worker = team.workers[0]
+    e = worker.share.e.clone()
+
+    told = worker.share.told(worker.learner, 2)._replace(base=0)
+    await worker.share.hand(told)
+    worker.share.take()
+
+    assert worker.share.counts
+    assert torch.equal(worker.share.e, e)
 
 
 async def test_without_feedback_the_error_is_forgotten() -> None:

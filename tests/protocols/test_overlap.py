@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tether.actors import ActorGone
-from tether.protocols.overlap import Posting, Waiting, both, each, living, period, unless_gone
+from tether.protocols.overlap import Posting, Waiting, both, each, period, unless_gone
 from tether.runners import virtual
 
 
@@ -112,13 +112,11 @@ def test_what_fails_was_waited_for_too() -> None:
 
 
 async def asked(value: int) -> int:
-    """Answer sooner the larger the value is; die at 0, and fail below it."""
+    """Answer sooner the larger the value is; fail below 0."""
     for _ in range(5 - value):
         await asyncio.sleep(0)
     if value < 0:
         raise ValueError("no number of mine")
-    if value == 0:
-        raise ActorGone("worker/0 was killed")
     return 10 * value
 
 
@@ -140,16 +138,6 @@ async def test_who_is_gone_answers_nothing() -> None:
     assert await unless_gone(asked(0)) is None
     with pytest.raises(ValueError, match="no number of mine"):
         await unless_gone(asked(-1))
-
-
-async def test_the_living_are_gone_on_with() -> None:
-    assert await living([2, 0, 1], asked) == [20, 10]
-    assert await living([], asked) == []
-
-
-async def test_where_nobody_lives_that_is_told() -> None:
-    with pytest.raises(ActorGone, match="worker/0 was killed"):
-        await living([0, 0], asked)
 
 
 class Peer:

@@ -21,11 +21,12 @@ class Scripted:
     async def join(self) -> tuple[int, int, Tensor]:
         return 4, 8, torch.ones(2)
 
-    async def hand(self, member: Any, told: Told, D: Tensor, beside: Tensor | None) -> None:
+    async def hand(self, member: Any, told: Told, D: Tensor, beside: Tensor | None) -> bool:
         self.times += 1
         self.seen.append(D.tolist())
         if self.times >= self.answers_from:
             member.put(News(0, told.t, told.t + 4), torch.full((2,), 5.0), beside)
+        return self.times < 3
 
 
 def share(answers_from: int = 1) -> tuple[Share, Scripted]:
@@ -46,6 +47,7 @@ async def test_a_member_joins_hands_its_difference_over_and_takes_what_follows()
     assert joined == [1.0, 1.0]
     assert scripted.seen == [[-2.0, 1.0]]
     assert c.tolist() == [5.0, 5.0]
+    assert mine.counts
     assert (mine.base, mine.due) == (8, 12)
 
 
@@ -58,6 +60,7 @@ async def test_who_waits_longer_than_its_patience_asks_again_with_the_same_diffe
     await mine.taken()
 
     assert scripted.seen == [[1.0, 1.0]] * 3
+    assert not mine.counts
     assert mine.waiting.seconds > 0
 
 

@@ -94,7 +94,7 @@ def test_in_round_robin_a_trajectory_is_that_of_the_linear_map(p: int, point: Po
 
 
 @pytest.mark.parametrize("p", range(1, 9))
-def test_inside_the_round_robin_region_no_turn_takes_the_variables_further_from_the_optimum(
+def test_p9_inside_the_round_robin_region_no_turn_takes_the_variables_further_from_the_optimum(
     p: int,
 ) -> None:
     points = [Point(2.0, 0.0), Point(0.0, 1.0), Point(1.0, (1 - EDGE) * border(1.0))]
@@ -108,7 +108,7 @@ def test_inside_the_round_robin_region_no_turn_takes_the_variables_further_from_
 
 
 @pytest.mark.parametrize("eta", ETAS)
-def test_one_worker_is_stable_on_one_side_of_the_border_and_diverges_on_the_other(
+def test_p9_one_worker_is_stable_on_one_side_of_the_border_and_diverges_on_the_other(
     eta: float,
 ) -> None:
     inside, outside = (
@@ -123,7 +123,7 @@ def test_one_worker_is_stable_on_one_side_of_the_border_and_diverges_on_the_othe
 @pytest.mark.parametrize(
     "point", [Point(2.1, 0.0), Point(2.05, 0.1), Point(2.5, 0.5), *random_points(6, 2, 1.1, 1.5)]
 )
-def test_outside_the_round_robin_region_one_worker_diverges(point: Point) -> None:
+def test_p9_outside_the_round_robin_region_one_worker_diverges(point: Point) -> None:
     norms = np.linalg.norm(simulated(1, 200, point), axis=1)
 
     assert point.alpha > border(point.eta)
@@ -261,7 +261,7 @@ def synchronous(step: Step) -> Matrix:
 
 
 @pytest.mark.parametrize("step", BOUNDED)
-def test_a_synchronous_center_is_stable_where_both_conditions_hold(step: Step) -> None:
+def test_p9_a_synchronous_center_is_stable_where_both_conditions_hold(step: Step) -> None:
     x = synchronous(step)
 
     assert conditions(step) == (True, True)
@@ -270,7 +270,7 @@ def test_a_synchronous_center_is_stable_where_both_conditions_hold(step: Step) -
 
 
 @pytest.mark.parametrize("step", [*DIVERGING, OVERSHOOTING])
-def test_a_synchronous_center_diverges_where_one_of_the_conditions_fails(step: Step) -> None:
+def test_p9_a_synchronous_center_diverges_where_one_of_the_conditions_fails(step: Step) -> None:
     x = synchronous(step)
 
     assert conditions(step) == (step == OVERSHOOTING, step != OVERSHOOTING)
