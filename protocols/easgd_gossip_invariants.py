@@ -28,7 +28,7 @@ class Weights(gosgd_invariants.Conservation):
 class Stars(easgd_invariants.Conservation):
     """EASGD's sum, x̃ + Σxⁱ − Σ(differences under way), where pushes of others move x̃ too."""
 
-    apart = False
+    _apart = False
 
     def __init__(self, view: View) -> None:
         super().__init__(view)

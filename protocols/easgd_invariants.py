@@ -24,7 +24,7 @@ class Conservation:
     none. Roundings grow with the exchanges and steps, and with the largest number so far.
     """
 
-    apart = True
+    _apart = True
     """Whether centers that others push to are left to the invariants of their own protocol."""
 
     def __init__(self, view: View) -> None:
@@ -48,7 +48,7 @@ class Conservation:
         """See a center or a worker come; all workers may take its x̃ when a center does."""
         if not isinstance(actor, Center | Worker):
             return
-        self.others |= self.apart and hasattr(actor, "push")
+        self.others |= self._apart and hasattr(actor, "push")
         self._bury(life.name)
         self.lives[life.name], self.owned[life.name] = life, actor
         again = life.incarnation > 1

@@ -133,9 +133,13 @@ async def test_a_failure_of_one_ends_the_rest_and_is_raised_as_itself() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def refused() -> int:
+    raise ActorGone("worker/0 is gone: it was given up")
+
+
 async def test_who_is_gone_answers_nothing() -> None:
     assert await unless_gone(asked(2)) == 20
-    assert await unless_gone(asked(0)) is None
+    assert await unless_gone(refused()) is None
     with pytest.raises(ValueError, match="no number of mine"):
         await unless_gone(asked(-1))
 
