@@ -27,8 +27,8 @@ class Moves:
         self.center = ""
         self.centers: list[Tensor] = []
         """All x̃ there have been, in float64."""
-        self.told: dict[str, Tensor] = {}
-        """The xⁱ that each worker told last, since the center's last move."""
+        self.told: dict[Life, Tensor] = {}
+        """The xⁱ that each worker's life told last, since the center's last move."""
         self.wrong, self.largest = "", 1.0
         self._x: dict[str, Tensor] = {}
 
@@ -68,7 +68,7 @@ class Moves:
         """Note what a worker has told the center."""
         life, _ = self.actors.get(self.center, (None, None))
         if call.method == "join" and isinstance(answer, Tensor) and life == call.source:
-            self.told[call.target.name] = wide(answer)
+            self.told[call.target] = wide(answer)
 
     def check(self) -> str:
         """Return what went wrong; nothing but a move changes x̃."""
@@ -84,12 +84,12 @@ class Moves:
         return alpha
 
     def _moved(self, before: Tensor, x: Tensor, center: Center) -> None:
-        """Compare with what the workers told, without those away; who has died may be left out."""
-        away = {repr(ref) for ref in center.patience.away}
-        told = {name: y for name, y in self.told.items() if f"<Ref {name}>" not in away}
-        sure = [y for name, y in told.items() if name in self.view.actors]
-        dead = [y for name, y in told.items() if name not in self.view.actors][:UNSURE]
-        subsets = [[*sure, *some] for k in range(len(dead) + 1) for some in combinations(dead, k)]
+        """Compare with what the workers told; who has died, or was late, may be left out."""
+        told = [*self.told.values()]
+        sure, unsure = told[UNSURE:], told[:UNSURE]
+        subsets = [
+            [*sure, *some] for k in range(len(unsure) + 1) for some in combinations(unsure, k)
+        ]
         moves = [sum((y - before for y in ys), torch.zeros_like(x)) for ys in subsets]
         wanted = before + torch.stack(moves) * center.alpha
         off = float((wanted - x).abs().amax(1).min())

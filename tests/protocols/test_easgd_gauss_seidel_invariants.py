@@ -59,7 +59,7 @@ class Stage:
 )
 def test_a_center_moves_by_those_who_told_or_by_less_of_them(change: float, told: str) -> None:
     stage = Stage()
-    stage.moves.told["worker/0"] = torch.tensor([4.0]).double()
+    stage.moves.told[Life("worker/0", 1)] = torch.tensor([4.0]).double()
 
     assert stage.move(change) == told
 
