@@ -66,7 +66,8 @@ class Remembering(Resting):
         self.seen: list[Tensor] = []
 
     async def apply(self, kernel: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        self.seen.append(self.x.clone())
+        if args:  # or else nothing moves it
+            self.seen.append(self.x.clone())
         return await super().apply(kernel, *args, **kwargs)
 
 
@@ -74,14 +75,9 @@ class Synchronous(easgd_synchronous.Center):
     """A center of workers in step that notes x̃ before each step."""
 
     def __init__(
-        self,
-        x: Tensor,
-        alpha: float,
-        workers: Group[easgd_synchronous.Worker],
-        steps: int,
-        patience: float = 60.0,
+        self, x: Tensor, alpha: float, workers: Group[easgd_synchronous.Worker], steps: int
     ) -> None:
-        super().__init__(x, alpha, workers, steps, patience)
+        super().__init__(x, alpha, workers, steps)
         self.learner: Remembering = Remembering(x)
 
     @property
