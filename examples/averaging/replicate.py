@@ -104,7 +104,9 @@ def train(way: Way, seed: int, seconds: float) -> None:
     command += ["--resume" if begun(run) else "--run", str(run)]
     command += [] if seconds == float("inf") else ["--for", f"{seconds:.0f}s"]
     print(f"{way.name}, seed {seed}: {' '.join(command[5:])}", flush=True)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    ended = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    if ended.returncode:  # it was interrupted, or has said what is wrong
+        raise SystemExit(ended.returncode)
     if read_summary(run).outcome == "finished":
         measured = asyncio.run(measure(way, run))
         (run / "error.json").write_text(json.dumps({"error": 1 - measured["accuracy"]}))

@@ -153,3 +153,15 @@ def test_the_table_has_mean_and_standard_error_of_what_has_ended(
     table = list(replicate.table())
 
     assert table[2:] == [f"| {way.name} | 32.00% | 2.00% | 2 |"]  # ±0.02 is √2·0.02 / √2
+
+
+def test_a_run_that_cannot_be_made_ends_all_with_its_exit_code(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    replicate = module("replicate")
+
+    with pytest.raises(SystemExit, match="2"):
+        replicate.train(replicate.Way("wrong", "no_such.toml", "resnet_20"), 0, float("inf"))
+
+    assert "no_such.toml" in capfd.readouterr().err
