@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+TEXTS = [
+    *PAGES,
+    ROOT / "CONTRIBUTING.md",
+    *(
+        path
+        for folder in ("docs/decisions", "docs/protocols")
+        for path in (ROOT / folder).glob("*.md")
+    ),
+    *ROOT.glob("*/README.md"),
+    *ROOT.glob("examples/*/README.md"),
+]
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r"[\w.-]+\.py")
 FOLDERS = ("actors", "protocols", "runners")
@@ -103,6 +116,17 @@ def test_what_a_page_shows_runs_as_it_stands(name: str, tmp_path: Path) -> None:
     assert (done.returncode, last, done.stderr[-3000:]) == (0, [], done.stderr[-3000:])
 
 
+def test_what_a_page_links_to_is_there() -> None:
+    missing = {
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in TEXTS
+        for link in LINK.findall(page.read_text("utf-8"))
+        if not (page.parent / link).exists()
+    }
+
+    assert missing == set()
+
+
 def said_of_files(folder: str) -> list[tuple[str, str]]:
     """Return of each row about a file in its folder's README the name, and what is said of it."""
     page: list[tuple[str, str]] = ROW.findall((ROOT / folder / "README.md").read_text("utf-8"))
@@ -125,6 +149,35 @@ def test_the_readme_of_a_folder_says_what_the_files_say_of_themselves(folder: st
     assert said == {
         name: str(ast.get_docstring(tree)).partition("\n")[0] for name, tree in trees.items()
     }
+
+
+GUIDE = ROOT / "docs" / "write-a-protocol.md"
+
+
+@pytest.mark.parametrize("rule", ["ring.py", "median.py"])
+def test_a_rule_of_ones_own_has_at_most_40_lines(rule: str) -> None:
+    (block,) = (block for block in blocks(GUIDE.read_text("utf-8")) if block.title == rule)
+
+    assert block.text.count("\n") <= 40
+
+
+@pytest.mark.timeout(120)
+def test_a_rule_of_ones_own_trains_in_virtual_time_from_a_folder_of_ones_own(
+    tmp_path: Path,
+) -> None:
+    for block in blocks(GUIDE.read_text("utf-8")):
+        if block.title:
+            (tmp_path / block.title).write_text(block.text, encoding="utf-8")
+
+    words = ["simulate", "median.toml", "--set", "center.rounds=3", "--run", "run"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tether.runners", *words],
+        cwd=tmp_path, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text("utf-8"))
+    assert [actor["steps"] for actor in summary["actors"]] == [3, 24, 24, 24, 24, 24]
 
 
 def test_fragments_and_other_languages_are_left_out() -> None:

@@ -1,5 +1,8 @@
+import importlib
 import importlib.util
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,3 +38,32 @@ async def test_a_topology_is_checked_and_trains(wiring: Path) -> None:
 
     assert all(torch.isfinite(x).all() for x in xs)
     assert len(xs) >= 1
+
+
+@pytest.fixture
+def figure() -> Any:
+    """The example's own module."""
+    sys.path.insert(0, str(TOPOLOGIES))
+    return importlib.import_module("figure")
+
+
+def test_the_figure_is_what_the_wirings_say(figure: Any) -> None:
+    drawn = figure.figure()
+
+    assert figure.FIGURE.read_text("utf-8") == drawn, "python examples/topologies/figure.py"
+    assert set(figure.ROWS) == {path.stem for path in WIRINGS}
+
+
+@pytest.mark.parametrize(
+    ("wiring", "hops"),
+    [("ring", (1, 3)), ("complete", (1, 2, 3)), ("one_peer_exponential", (1, 2, 4))],
+)
+def test_gossip_goes_to_the_neighbours_the_page_names(
+    figure: Any, wiring: str, hops: tuple[int, ...]
+) -> None:
+    sent = figure.sent(TOPOLOGIES / f"{wiring}.toml")
+
+    count = len({one for one, _ in sent})
+    assert set(sent) == {
+        (f"peer/{i}", f"peer/{(i + hop) % count}") for i in range(count) for hop in hops
+    }
