@@ -226,7 +226,7 @@ def test_averaging_is_measured_beside_no_exchange_and_with_its_bound(tmp_path: P
     "measure",
     [
         pytest.param(lambda: ranks("ddp"), id="ddp", marks=pytest.mark.soak),
-        pytest.param(lambda: local(4), id="local"),
+        pytest.param(lambda: local(4), id="local", marks=pytest.mark.soak),
     ],
 )
 def test_ranks_and_workers_make_all_steps_and_one_is_examined(measure: Callable[[], Run]) -> None:

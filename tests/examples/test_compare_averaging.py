@@ -136,7 +136,8 @@ def test_a_training_whose_numbers_are_none_any_more_is_lost(module: Any) -> None
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("section", [pytest.param("rounds", marks=pytest.mark.soak), "stability"])
+@pytest.mark.soak
+@pytest.mark.parametrize("section", ["rounds", "stability"])
 def test_a_short_run_of_a_section_writes_its_page_and_its_figure(
     section: str, tmp_path: Path
 ) -> None:

@@ -75,9 +75,14 @@ class Synchronous(easgd_synchronous.Center):
     """A center of workers in step that notes x̃ before each step."""
 
     def __init__(
-        self, x: Tensor, alpha: float, workers: Group[easgd_synchronous.Worker], steps: int
+        self,
+        x: Tensor,
+        alpha: float,
+        workers: Group[easgd_synchronous.Worker],
+        steps: int,
+        patience: float = 60.0,
     ) -> None:
-        super().__init__(x, alpha, workers, steps)
+        super().__init__(x, alpha, workers, steps, patience)
         self.learner: Remembering = Remembering(x)
 
     @property

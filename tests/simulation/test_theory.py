@@ -206,7 +206,7 @@ def limit() -> float:
     return first * second * SIGMA**2 / H**2
 
 
-@pytest.mark.parametrize("p", [4, 16, 40])
+@pytest.mark.parametrize("p", [4, 16, pytest.param(40, marks=pytest.mark.soak)])
 def test_a_synchronous_center_varies_about_the_optimum_as_much_as_theory_says(p: int) -> None:
     found = estimate(p)
 
