@@ -33,7 +33,8 @@ def test_whichever_of_eight_peers_is_killed_it_takes_no_weight_along_but_its_own
 ) -> None:
     agent = up(FAST + PEERS.replace("DOOMED", str(doomed)))
 
-    until(lambda: bool(agent.checkpoints.rounds(f"peer/{doomed}")), 120)  # all import torch
+    rounds = agent.checkpoints.rounds
+    until(lambda: max(rounds(f"peer/{doomed}"), default=0) >= 5, 120)  # all import torch, and push
     agent.kill(f"peer-{doomed}")
     code = agent.end(60)
 
