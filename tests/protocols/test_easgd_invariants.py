@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -309,10 +309,7 @@ def test_what_leaks_is_what_deaths_take_and_bring_and_all_else_is_conserved(seed
     _, simulation = played(run_of(seed), NETWORK, {**players.TROUBLES, **players.CRASHES})
 
     returns = Counter(restart.actor for restart in simulation.tally.restarts)
-    found = defaultdict[str, Counter[str]](Counter)
-    for leak in simulation.declared.leaks:
-        actor, _, what = leak.why.partition(" ")
-        found[what][actor] += 1
+    found = players.leaks(simulation)
     assert simulation.broken == {}
     assert returns.total() >= 3
     assert found.pop("died") == found.pop("came back") == returns

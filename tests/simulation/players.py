@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -344,3 +345,12 @@ class Stage:
         elif event == "new center":
             self.die(CENTER)
             self.make(CENTER, 3.0)
+
+
+def leaks(simulation: Simulation) -> defaultdict[str, Counter[str]]:
+    """Return for each reason why something leaked how often it did, by actor."""
+    found = defaultdict[str, Counter[str]](Counter)
+    for leak in simulation.declared.leaks:
+        actor, _, what = leak.why.partition(" ")
+        found[what][actor] += 1
+    return found
