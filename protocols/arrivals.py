@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import Event
+from asyncio import Event, timeout
+from contextlib import suppress
 from typing import Any
 
 from torch import Tensor
@@ -10,18 +11,24 @@ from torch import Tensor
 from tether.actors import ActorGone, oneway
 from tether.actors.restoring import together
 from tether.protocols.keeping import part
+from tether.protocols.patience import bounded
 from tether.protocols.sumweight import Weighed
 
 
 class Arrivals:
     """The clocks of the parcels that have come, of which one is awaited for each step.
 
-    Who comes into a run that goes on waits for none of them: what was sent before is lost.
+    What has not come after `patience` seconds is missed: that is what `--resume` has lost, or what
+    somebody sends who stands still. It is merged if it comes after all. Who comes into a run that
+    goes on waits for none of them: what was sent before is lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = 60.0) -> None:
+        self.patience = bounded(patience)
         self.upto = 0
-        """All steps before this one have come."""
+        """All steps before this one have come, or are missed."""
+        self.missed = 0
+        """How many steps were given up."""
         self.beyond: set[int] = set()
         self.bounded = together.get()
         self._more = Event()
@@ -30,9 +37,7 @@ class Arrivals:
         """Note a parcel of step t."""
         if t >= self.upto:
             self.beyond.add(t)
-        while self.upto in self.beyond:
-            self.beyond.remove(self.upto)
-            self.upto += 1
+        self._move_on()
         self._more.set()
 
     def unbound(self) -> None:
@@ -41,20 +46,34 @@ class Arrivals:
         self._more.set()
 
     async def until(self, t: int) -> None:
-        """Wait until all steps up to t have come, if they have to."""
-        while self.bounded and self.upto <= t:
-            self._more.clear()
-            await self._more.wait()
+        """Wait until all steps up to t have come, if they have to, or until that takes too long."""
+        with suppress(TimeoutError):
+            async with timeout(self.patience):
+                while self.bounded and self.upto <= t:
+                    self._more.clear()
+                    await self._more.wait()
+                return
+        came = {step for step in self.beyond if step <= t}
+        self.missed += t + 1 - self.upto - len(came)
+        self.beyond -= came
+        self.upto = t + 1
+        self._move_on()
+
+    def _move_on(self) -> None:
+        while self.upto in self.beyond:
+            self.beyond.remove(self.upto)
+            self.upto += 1
 
     def state_dict(self) -> dict[str, Any]:
         """Return which steps have come."""
-        return {"upto": self.upto, "beyond": sorted(self.beyond), "bounded": self.bounded}
+        beyond = sorted(self.beyond)
+        return {"upto": self.upto, "beyond": beyond, "bounded": self.bounded, "missed": self.missed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on with all others; who comes back alone waits for nothing."""
         if together.get():
             self.upto, self.beyond = part(state, "upto"), set(part(state, "beyond"))
-            self.bounded = part(state, "bounded")
+            self.bounded, self.missed = part(state, "bounded"), part(state, "missed")
 
 
 class Awaiting(Weighed):

@@ -75,17 +75,17 @@ class Conservation:
         calls = [call for call in self.view.unbegun() if call.method == "push"]
         self._book(calls)
         there = [share for peer in self.owned.values() for share in shares(peer)]
-        there += [(call.args[1], wide(call.args[0])) for call in calls]
+        there += [(call.args[1], call.args[0].to("cpu", torch.float64)) for call in calls]
         return self._compare(there) if there else ""
 
     def _compare(self, there: list[tuple[float, Tensor]]) -> str:
-        for _, x in there:
-            self.largest = max(self.largest, float(x.abs().max()))
-        off = fsum([*(a for a, _ in there), *self.held, -self.total])
+        weights, x = [a for a, _ in there], torch.stack([x for _, x in there])
+        self.largest = max(self.largest, float(x.abs().max()))
+        off = fsum([*weights, *self.held, -self.total])
         room = self.roundings * torch.finfo(torch.float64).eps * self.total
         if not abs(off) <= room:
             return f"Σ a + leaks is off by {off:.3g} from the {self.total:g} that all began with"
-        sums = torch.stack([a * x for a, x in there]).sum(0)
+        sums = torch.tensor(weights, dtype=torch.float64) @ x
         wrong = float((sums - self.moved).abs().max())
         if wrong <= self.roundings * self._epsilon() * self.largest * self.total:
             return ""

@@ -25,9 +25,10 @@ class Peer(Awaiting):
     """A learner z with a push-sum weight w, 1 at first; all x = w·z together move by gradients."""
 
     def __init__(self, peers: Group[Peer], learner: Learner, steps: int, tau: int = 0,
-                 choice: Random | None = None) -> None:  # fmt: skip
+                 choice: Random | None = None, patience: float = 60.0) -> None:  # fmt: skip
         self.peers, self.learner, self.steps, self.tau = peers, learner, steps, tau
-        self.choice, self.waiting, self.arrivals = choice or Rotating(), Waiting(), Arrivals()
+        self.choice, self.waiting = choice or Rotating(), Waiting()
+        self.arrivals = Arrivals(patience)
         self.own, self.beginning = Weight(1.0, learner, self.waiting), Beginning(learner)
         self.t = self.behind = 0
 
@@ -42,7 +43,8 @@ class Peer(Awaiting):
             await self.learner.apply(self.process_messages)
             self.t = t + 1
             seen = {"w": self.own.a, "pushed": self.own.given, "behind": self.behind}
-            report(step=self.t, loss=self.learner.loss, waited=self.waiting.seconds, **seen)
+            seen |= {"waited": self.waiting.seconds, "missed": self.arrivals.missed}
+            report(step=self.t, loss=self.learner.loss, **seen)
 
     def process_messages(self, z: Tensor) -> None:
         """Sum up what has come of this step and those before: x ← x + x_j, w ← w + w_j, z = x/w."""

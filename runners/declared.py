@@ -108,9 +108,12 @@ class Declared:
                 yield self._call(key, flight)
 
     def _call(self, key: Number, flight: Flight) -> Call:
-        target = Life(flight.target, flight.incarnation)
-        args = _args(self._classes[flight.target], flight)
-        return Call(Life(*key[:2]), target, flight.message.method, args)
+        if flight.call is None:  # it is looked at after every event, and decoded once
+            target = Life(flight.target, flight.incarnation)
+            args = _args(self._classes[flight.target], flight)
+            flight.call = Call(Life(*key[:2]), target, flight.message.method, args)
+        call: Call = flight.call
+        return call
 
     def leak(self, why: str, size: float) -> None:
         """Keep what a fault has changed of something conserved."""

@@ -32,6 +32,8 @@ class Flight:
     message: Message
     since: float
     begun_then: int
+    call: Any = None
+    """What invariants are shown of it, once one has looked."""
 
 
 class Promises:

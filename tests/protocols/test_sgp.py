@@ -176,5 +176,20 @@ async def test_peers_that_are_resumed_go_on_as_if_never_interrupted(
     assert zs == [each.learner.x.tolist() for each in undisturbed]
 
 
+async def test_what_resuming_has_lost_is_missed_after_a_while() -> None:
+    xs = [8.0, -4.0]
+    early, late, resumed = on_hops(xs, 3), on_hops(xs, 4), on_hops(xs, 6)
+    await run_all(early)
+    await run_all(late)
+    resumed[0].arrivals.patience = 0.01
+
+    for one, other in zip((early[0], late[1]), resumed, strict=True):
+        other.load_state_dict(load(dump(one.state_dict())))
+    await run_all(resumed)
+
+    assert [each.t for each in resumed] == [6, 6]
+    assert [each.arrivals.missed for each in resumed] == [1, 0]  # the push of step 3 is nowhere
+
+
 def test_the_peer_whose_turn_it_is_comes_from_a_rotation() -> None:
     assert isinstance(on_hops([1.0, 1.0], 1)[0].choice, Rotating)
