@@ -16,6 +16,9 @@ PACKET_BYTES = 1 << 20
 SMALL = 16 << 10
 """Bytes up to which a message without a deadline needs no look of its own when it is packed."""
 
+BATCH = 8
+"""Small calls that leave before the turn is over: sixteen asks at a time made 1.7 times as many."""
+
 # As plain numbers: indexing with an enumeration's member costs more than the store itself.
 SENT = int(Word.SENT)
 BYTES = int(Word.BYTES)
@@ -146,6 +149,11 @@ class Outbound:
             self._ready.append(message)
         else:
             self._ready = [message]
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether so many small messages are to leave that they are worth a packet."""
+        return len(self._ready) >= BATCH and self._ready_bytes <= SMALL
 
     def has_room(self, size: int) -> bool:
         """Tell whether a call of this size would leave with all that wait before it."""

@@ -28,7 +28,6 @@ ACK_DELAY = 0.005
 
 log = logging.getLogger("tether")
 
-
 Outgoing = tuple[list[tuple[Pair, Packet]], list[Word]]
 """What goes to one process: packets with the pairs they are of, and words."""
 
@@ -38,7 +37,7 @@ class Stale(ValueError):
 
 
 class Switch:
-    """All links of one process. What is queued in one turn of the loop leaves in one frame."""
+    """All links of one process. What is queued in a turn of the loop leaves in few frames."""
 
     def __init__(
         self,
@@ -104,7 +103,12 @@ class Switch:
         return not link.parted
 
     def send(self, link: Link, message: Message) -> None:
-        """Queue a message; it leaves at the end of this turn if the window has room."""
+        """Queue a call; it leaves when the turn ends, or before, with a batch of small ones."""
+        self._queue(link, message)
+        if link.out.has_batch:
+            self._hurry(link)
+
+    def _queue(self, link: Link, message: Message) -> None:
         link.out.add(message)
         self._dirty[link] = None
         if not self._scheduled:
@@ -122,7 +126,7 @@ class Switch:
     def answer(self, link: Link, message: Message) -> None:
         """Queue an answer; one to a dead incarnation goes no further."""
         if self.current(link):
-            self.send(link, message)
+            self._queue(link, message)
         else:
             self.inbox.orphaned(link.pair.turned, message)
 
@@ -173,7 +177,7 @@ class Switch:
         dirty, self._dirty = self._dirty, {}
         spoken, self._words = self._words, []
         now = self._loop.time()
-        out: dict[str, Outgoing] = {}
+        out = dict[str, Outgoing]()
         for link in dirty:
             if link.parted:
                 continue
@@ -187,8 +191,18 @@ class Switch:
                 self.inbox.word(word)
             elif not self.directory.absent(word.target):
                 out.setdefault(process, ([], []))[1].append(word)
+        self._carry(out, now)
+
+    def _hurry(self, link: Link) -> None:
+        now, out = self._loop.time(), dict[str, Outgoing]()
+        if not (self.hosts(link.remote) or link.parted or self.directory.absent(link.remote)):
+            self._dirty.pop(link, None)
+            self._gather(link, out, now)
+            self._carry(out, now)
+
+    def _carry(self, out: dict[str, Outgoing], now: float) -> None:
         for process, outgoing in out.items():
-            assert self.transport is not None  # there is no link to another process without one
+            assert self.transport is not None  # or there would be no link to another process
             carry(self.transport, self.pool, self.origin, process, outgoing, now)
 
     def _gather(self, link: Link, out: dict[str, Outgoing], now: float) -> None:

@@ -31,6 +31,7 @@ from tether.actors.journal import Key
 from tether.actors.link import Link
 from tether.actors.memory import Pool
 from tether.actors.message import Body, Kind, Message, Part
+from tether.actors.outbound import BATCH
 from tether.actors.packet import Ack, Packet, Pair, Window
 from tether.actors.switch import Switch
 from tether.actors.transport import Receiver
@@ -419,6 +420,57 @@ async def test_what_is_queued_in_one_turn_leaves_in_one_frame() -> None:
     await asyncio.sleep(0)
 
     assert len(wire.frames) == 1
+    giver.close()
+
+
+def numbers(data: bytes) -> list[int]:
+    """Return the numbers of the messages in a frame."""
+    packets = unpack_frame(data, 0.0).packets
+    return [message.number for _, packet in packets for message in packet.messages]
+
+
+async def test_a_batch_of_small_calls_leaves_while_the_next_one_is_made() -> None:
+    wire = Wire()
+    giver = switch(Inbox(), wire)
+    link = giver.link(HERE, THERE)
+    for number in range(BATCH + 1):
+        giver.send(link, call(number))
+    made = [*map(numbers, wire.frames)]
+
+    await asyncio.sleep(0)
+
+    assert made == [[*range(BATCH)]]
+    assert [*map(numbers, wire.frames)] == [[*range(BATCH)], [BATCH]]
+    giver.close()
+
+
+async def test_after_a_batch_that_was_all_nothing_is_said_at_the_end_of_the_turn() -> None:
+    wire = Wire()
+    giver = switch(Inbox(), wire)
+    for number in range(BATCH):
+        giver.send(giver.link(HERE, THERE), call(number))
+    giver.frame(frame(packet(number=7)))  # and an acknowledgement may wait for company
+
+    await asyncio.sleep(0)
+
+    assert len(wire.frames) == 1
+    giver.close()
+
+
+@pytest.mark.parametrize(("to", "size"), [(THERE, 4000), ("center/1", 10)])
+async def test_large_calls_and_those_within_the_process_wait_for_the_end_of_the_turn(
+    to: str, size: int
+) -> None:
+    wire, inbox = Wire(), Inbox()
+    giver = switch(inbox, wire)
+    for number in range(BATCH):
+        giver.send(giver.link(HERE, to), call(number, size=size))
+    before = len(wire.frames) + len(inbox.came)
+
+    await asyncio.sleep(0)
+
+    assert before == 0
+    assert sum(map(len, map(numbers, wire.frames))) + len(inbox.came) == BATCH
     giver.close()
 
 
