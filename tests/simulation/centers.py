@@ -196,6 +196,8 @@ WIRINGS: dict[str, Callable[[], Tables]] = {
     "local_sign_sgd": lambda: averaged(local_sign_sgd.Worker, local_sign_sgd.Aggregator),
     "diloco": streaming,
 }
+TOO_LATE = "the run is ending"
+"""Why one who dies after all others have ended is not brought back."""
 EXCHANGES = {"exchange", "add", "step", "hear", "push", "turn", "hand", "hand_signs"}
 """The messages in which something is exchanged."""
 
@@ -286,8 +288,9 @@ class Sums:
             }
         )
         self.leaked += sum(leak.size for leak in played.simulation.declared.leaks)
-        if findings.broken or findings.gave_up:
-            self.broken[seed] = [*findings.broken, *findings.gave_up.values()]
+        gave_up = [why for why in findings.gave_up.values() if not why.endswith(TOO_LATE)]
+        if findings.broken or gave_up:
+            self.broken[seed] = [*findings.broken, *gave_up]
 
     @property
     def row(self) -> str:

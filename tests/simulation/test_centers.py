@@ -78,6 +78,17 @@ def test_a_seed_that_breaks_a_promise_is_in_the_last_column() -> None:
     assert sums.row.endswith(" | 1 |")
 
 
+def test_who_is_given_up_is_told_unless_the_run_was_ending_anyway() -> None:
+    played = play("easgd", 0, troubled=False)
+    gave_up = {"worker/0": "killed; the run is ending", "worker/1": "killed 21 times"}
+    sums = Sums("easgd")
+
+    sums.add(7, replace(played, findings=replace(played.findings, gave_up=gave_up)))
+
+    assert sums.broken == {7: ["killed 21 times"]}
+    assert sums.row.endswith(" | 1 |")
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", WIRINGS)
