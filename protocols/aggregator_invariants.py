@@ -80,6 +80,7 @@ class Rounds:
         if isinstance(actor, Aggregator):
             held = self.holders.get(life.name)
             if held is not None:
+                self._see_its_end(held)
                 self._leak(f"{life.name} came back", wide(actor.c) - held.c)
                 for handed in held.handed.values():  # those who live hand it over once more
                     if self.members.get(handed.life.name, (None,))[0] != handed.life:
@@ -99,6 +100,7 @@ class Rounds:
         before, actor = self._x.pop(name, None), self.view.actors.get(name)
         if before is None or actor is None:
             return
+        self._see_ends()
         if isinstance(actor, diloco.Worker):
             fits = self._mixes(actor, before)
         else:
@@ -111,6 +113,7 @@ class Rounds:
         held = self.holders.get(call.target.name)
         if held is None or held.life != call.target:
             return
+        self._see_ends()
         if call.method in {"hand", "hand_signs"} and isinstance(answer, bool):
             self._handed(held, call.source, counts=answer)
         elif call.method in {"join", "adopt"} and self._was(held.actor.c):
@@ -126,6 +129,15 @@ class Rounds:
             if not self._is(wide(held.actor.c), held.c) and not self._was(held.actor.c):
                 self._tell(f"the c of {name} was moved, but not by a round")
         return self.wrong
+
+    def _see_ends(self) -> None:
+        for held in self.holders.values():
+            self._see_its_end(held)
+
+    def _see_its_end(self, held: Held) -> None:
+        """Keep the c of a round that has just ended: its holder may die before that is answered."""
+        if held.actor.rounds != held.rounds:
+            self._hold(held.actor)
 
     def _handed(self, held: Held, source: Life, *, counts: bool) -> None:
         """See what somebody hands over put aside, counted, or dropped."""

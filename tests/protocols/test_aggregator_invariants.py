@@ -114,3 +114,8 @@ def test_a_c_that_moves_between_rounds_is_told() -> None:
 def test_who_has_handed_nothing_over_has_said_nothing() -> None:
     with pytest.raises(LookupError, match="worker/0 has handed nothing over"):
         of_the_dead(Life("worker/0", 1), Aggregator(torch.zeros(2), Group(), 1))
+
+
+def test_a_c_counts_though_its_holder_has_died_as_it_told_of_it() -> None:
+    # The center is killed when c is on its way to the blocks and its last hand is not answered.
+    assert play("hierarchical", 606).findings.broken == []
