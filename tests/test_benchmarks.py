@@ -207,7 +207,7 @@ def test_this_tree_is_measured_against_a_commit(tmp_path: Path) -> None:
 
 @needs_digits
 def test_averaging_is_measured_beside_no_exchange_and_with_its_bound(tmp_path: Path) -> None:
-    command = [sys.executable, str(AVERAGING), "--rounds=1", "--steps=8", "--only=mlp"]
+    command = [sys.executable, str(AVERAGING), "--rounds=1", "--steps=2", "--only=mlp"]
     file = tmp_path / "rows.json"
 
     done = subprocess.run(
