@@ -177,7 +177,7 @@ class Switch:
         dirty, self._dirty = self._dirty, {}
         spoken, self._words = self._words, []
         now = self._loop.time()
-        out = dict[str, Outgoing]()
+        out: dict[str, Outgoing] = {}
         for link in dirty:
             if link.parted:
                 continue
@@ -194,11 +194,12 @@ class Switch:
         self._carry(out, now)
 
     def _hurry(self, link: Link) -> None:
+        if self.hosts(link.remote) or link.parted or self.directory.absent(link.remote):
+            return
+        self._dirty.pop(link, None)  # or an acknowledgement alone may follow
         now, out = self._loop.time(), dict[str, Outgoing]()
-        if not (self.hosts(link.remote) or link.parted or self.directory.absent(link.remote)):
-            self._dirty.pop(link, None)
-            self._gather(link, out, now)
-            self._carry(out, now)
+        self._gather(link, out, now)
+        self._carry(out, now)
 
     def _carry(self, out: dict[str, Outgoing], now: float) -> None:
         for process, outgoing in out.items():

@@ -135,7 +135,10 @@ class Rounds:
             self._see_its_end(held)
 
     def _see_its_end(self, held: Held) -> None:
-        """Keep the c of a round that has just ended: its holder may die before that is answered."""
+        """Keep the c of a round that has just ended: its holder may die before that is answered.
+
+        If it does, nobody compares this c with what was handed over; only that it was one is known.
+        """
         if held.actor.rounds != held.rounds:
             self._hold(held.actor)
 

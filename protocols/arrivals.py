@@ -53,9 +53,8 @@ class Arrivals:
                     self._more.clear()
                     await self._more.wait()
                 return
-        came = {step for step in self.beyond if step <= t}
-        self.missed += t + 1 - self.upto - len(came)
-        self.beyond -= came
+        self.missed += sum(step not in self.beyond for step in range(self.upto, t + 1))
+        self.beyond = {step for step in self.beyond if step > t}
         self.upto = t + 1
         self._move_on()
 

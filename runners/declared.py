@@ -112,8 +112,7 @@ class Declared:
             target = Life(flight.target, flight.incarnation)
             args = _args(self._classes[flight.target], flight)
             flight.call = Call(Life(*key[:2]), target, flight.message.method, args)
-        call: Call = flight.call
-        return call
+        return flight.call
 
     def leak(self, why: str, size: float) -> None:
         """Keep what a fault has changed of something conserved."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tether.actors.asks import Ask
 from tether.actors.cell import Cell
@@ -16,6 +16,9 @@ from tether.actors.link import Link
 from tether.actors.message import Message
 from tether.actors.packet import Pair
 from tether.runners.accounts import Account
+
+if TYPE_CHECKING:
+    from tether.runners.declared import Call
 
 Broken = Callable[[str], None]
 """Is told a sentence for each promise that does not hold."""
@@ -32,7 +35,7 @@ class Flight:
     message: Message
     since: float
     begun_then: int
-    call: Any = None
+    call: Call | None = None
     """What invariants are shown of it, once one has looked."""
 
 

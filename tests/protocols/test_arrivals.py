@@ -85,7 +85,6 @@ def test_what_has_come_is_kept() -> None:
     first, second = Arrivals(), Arrivals()
     for t in (0, 1, 3):
         first.add(t)
-
     first.missed = 2
 
     second.load_state_dict(load(dump(first.state_dict())))

@@ -230,6 +230,15 @@ class Played:
     actors: Mapping[str, Any]
     exchanges: int
 
+    def was_over(self, name: str, why: str) -> bool:
+        """Tell whether who was given up had made all its steps, and died when the run ended."""
+        steps = {other: report.step for other, report in self.simulation.tally.last.items()}
+        table = name.partition("/")[0]
+        most = max(
+            (made for other, made in steps.items() if other.startswith(f"{table}/")), default=0
+        )
+        return why.endswith(TOO_LATE) and steps.get(name, 0) == most
+
 
 def play(
     name: str, seed: int, changed: Mapping[str, Tables] | None = None, *, troubled: bool = True
@@ -288,7 +297,7 @@ class Sums:
             }
         )
         self.leaked += sum(leak.size for leak in played.simulation.declared.leaks)
-        gave_up = [why for why in findings.gave_up.values() if not why.endswith(TOO_LATE)]
+        gave_up = [why for name, why in findings.gave_up.items() if not played.was_over(name, why)]
         if findings.broken or gave_up:
             self.broken[seed] = [*findings.broken, *gave_up]
 

@@ -80,12 +80,15 @@ def test_a_seed_that_breaks_a_promise_is_in_the_last_column() -> None:
 
 def test_who_is_given_up_is_told_unless_the_run_was_ending_anyway() -> None:
     played = play("easgd", 0, troubled=False)
-    gave_up = {"worker/0": "killed; the run is ending", "worker/1": "killed 21 times"}
+    last = played.simulation.tally.last
+    last["worker/2"] = replace(last["worker/2"], step=STEPS - 1)
+    ending = "killed; the run is ending"
+    gave_up = {"worker/0": ending, "worker/1": "killed 21 times", "worker/2": f"early {ending}"}
     sums = Sums("easgd")
 
     sums.add(7, replace(played, findings=replace(played.findings, gave_up=gave_up)))
 
-    assert sums.broken == {7: ["killed 21 times"]}
+    assert sums.broken == {7: ["killed 21 times", f"early {ending}"]}
     assert sums.row.endswith(" | 1 |")
 
 
