@@ -81,7 +81,7 @@ def test_a_seed_that_breaks_a_promise_is_in_the_last_column() -> None:
 def test_who_is_given_up_is_told_unless_the_run_was_ending_anyway() -> None:
     played = play("easgd", 0, troubled=False)
     last = played.simulation.tally.last
-    last["worker/2"] = replace(last["worker/2"], step=STEPS - 1)
+    last["worker/2"] = last["worker/2"]._replace(step=STEPS - 1)
     ending = "killed; the run is ending"
     gave_up = {"worker/0": ending, "worker/1": "killed 21 times", "worker/2": f"early {ending}"}
     sums = Sums("easgd")
