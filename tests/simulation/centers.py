@@ -232,7 +232,7 @@ class Played:
 
     def was_over(self, name: str, why: str) -> bool:
         """Tell whether who was given up had made all its steps, and died when the run ended."""
-        steps = {other: report.step for other, report in self.simulation.tally.last.items()}
+        steps = {other: report.step or 0 for other, report in self.simulation.tally.last.items()}
         table = name.partition("/")[0]
         most = max(
             (made for other, made in steps.items() if other.startswith(f"{table}/")), default=0
