@@ -1,7 +1,7 @@
 """Averaging protocols: steps a second beside no exchange at all, and seconds to an accuracy.
 
 python benchmarks/averaging.py [--rounds 5] [--steps 100] [--only easgd,mlp,delay,rounds]
-                               [--data DIR] [--json FILE] [--markdown]
+                               [--data DIR] [--json FILE]
 """
 
 from __future__ import annotations
