@@ -151,8 +151,8 @@ class Unix:
     def _accept_control(self, accepted: socket.socket) -> None:
         assert self._receiver is not None
         if self._ours(accepted):
-            ended = self._inflows.discard
-            self._inflows.add(Control(accepted, self._receiver, self._refuse, ended, self._spin))
+            ended, moved = self._inflows.discard, self._spin.heard
+            self._inflows.add(Control(accepted, self._receiver, self._refuse, ended, moved))
 
     def _accept_bulk(self, accepted: socket.socket) -> None:
         if self._ours(accepted):
@@ -196,7 +196,7 @@ class Unix:
         """Send a frame of control to a process; once closed, nothing is sent any more."""
         if not self._closed:
             self._peer(process).send(frame)
-            self._spin()
+            self._spin.moved()
 
     def loans(self, process: str) -> Loans | None:
         """Return what counts the memory that frames lend to a process; None where none can be."""
