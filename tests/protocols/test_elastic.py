@@ -1,3 +1,4 @@
+import math
 from fractions import Fraction
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tether.protocols.elastic import added, approach, difference, elastic
+from tether.protocols.elastic import added, approach, check_finite, difference, elastic
 
 dyadic = st.integers(-(2**20), 2**20).map(lambda n: n / 2**8)
 vectors = st.integers(1, 5).flatmap(
@@ -137,6 +138,25 @@ def test_a_difference_that_is_not_finite_is_refused_and_the_center_is_untouched(
         added(center, torch.tensor([float("nan"), float("inf")]))
 
     assert center.tolist() == [0.0, 0.0]
+
+
+@given(st.lists(st.floats(width=32), min_size=1, max_size=9))
+def test_what_is_refused_is_what_has_a_number_that_is_not_finite(numbers: list[float]) -> None:
+    vector = torch.tensor(numbers)
+    wrong = sum(not math.isfinite(number) for number in numbers)
+
+    if wrong:
+        with pytest.raises(ValueError, match=f"x has {wrong} of {len(numbers)} numbers NaN"):
+            check_finite("x", vector)
+    else:
+        assert check_finite("x", vector) is vector
+
+
+@pytest.mark.parametrize("large", [[3e38, 3e38, 1.0], [3e38, 3e38, -3e38, -3e38]])
+def test_what_is_finite_but_has_a_sum_that_is_not_is_taken(large: list[float]) -> None:
+    vector = torch.tensor(large).repeat(100)
+
+    assert check_finite("x", vector) is vector
 
 
 def test_a_worker_of_another_size_is_refused() -> None:
