@@ -80,4 +80,4 @@ def _land(switch: Switch, link: Link, chunk: Chunk, room: memoryview) -> None:
             switch.inbox.deliver(link, due)
     except (ValueError, LookupError) as error:
         switch.refused["chunk"] += 1
-        log.warning("%s: a chunk was refused: %s", switch.origin.process, error)
+        log.warning("%s: a chunk was refused: %s", switch.origin.process, str(error))

@@ -137,8 +137,7 @@ class Switch:
         if link.out.withdraw(number):
             self._mark(link)
             return True
-        word = Cancel(*link.pair, number, why)
-        (self.inbox.word if self.hosts(link.remote) else self.say)(word)
+        (self.inbox.word if self.hosts(link.remote) else self.say)(Cancel(*link.pair, number, why))
         return False
 
     def say(self, word: Word) -> None:
@@ -322,8 +321,9 @@ class Switch:
         self._early_chunks.release(actor, incarnation)
 
     def _refuse(self, what: str, error: Exception) -> None:
+        """Count what is wrong, and log it as text: a record of the error would keep its frames."""
         self.refused[what] += 1
-        log.warning("%s: a %s was refused: %s", self.origin.process, what, error)
+        log.warning("%s: a %s was refused: %s", self.origin.process, what, str(error))
 
     def connected(self, process: str) -> None:
         """Send again what may have been lost with an old connection to a process."""

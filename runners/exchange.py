@@ -68,7 +68,7 @@ class Exchange:
             packet = unpacked(data)
         except ValueError as error:
             self.foreign += 1
-            log.warning("the agent of %s: a packet was refused: %s", self.host, error)
+            log.warning("the agent of %s: a packet was refused: %s", self.host, str(error))
             return
         self._hear(packet)
 

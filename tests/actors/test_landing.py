@@ -177,6 +177,8 @@ async def test_a_part_that_is_not_as_large_as_its_message_says_is_refused_as_eve
 
     assert play.node.switch.refused == {"chunk": 1}
     assert "right: a chunk was refused: part 0 has 8 bytes, but the message says" in caplog.text
+    arguments = [argument for record in caplog.records for argument in record.args or ()]
+    assert not any(isinstance(argument, Exception) for argument in arguments), "it keeps frames"
     await play.world.close()
 
 

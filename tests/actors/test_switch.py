@@ -337,6 +337,8 @@ async def test_what_is_not_for_this_process_and_run_is_counted_and_logged(
     assert taker.refused == {what: 1}
     assert f"home: a {what} was refused: " in caplog.text
     assert text in caplog.text
+    arguments = [argument for record in caplog.records for argument in record.args or ()]
+    assert not any(isinstance(argument, Exception) for argument in arguments), "it keeps frames"
 
 
 async def test_a_refused_packet_costs_its_neighbours_nothing() -> None:

@@ -65,6 +65,8 @@ async def test_what_is_no_packet_costs_a_line_in_the_log(
 
     assert (home.foreign, heard) == (1, [])
     assert f"the agent of a: a packet was refused: {why}" in caplog.text
+    arguments = [argument for record in caplog.records for argument in record.args or ()]
+    assert not any(isinstance(argument, Exception) for argument in arguments), "it keeps frames"
     with pytest.raises(ValueError, match=why.partition("'")[0]):
         unpacked(data)
 
