@@ -83,8 +83,8 @@ class Hearing:
     def _bereaved(self, _member: Member, actor: str, why: str, delay: float) -> None:
         self.run.audience.bereaved(actor, why, delay)
 
-    def _crashed(self, member: Member, actor: str, why: str, _trace: str) -> None:
-        self.run.revival.crashed(member, actor, why)
+    def _crashed(self, member: Member, actor: str, why: str, trace: str) -> None:
+        self.run.revival.crashed(member, actor, why, returned=not trace)
 
     def _taking(self, member: Member, cut: int, names: Sequence[str]) -> None:
         self.run.rounds.taking(member, cut, names)

@@ -79,16 +79,19 @@ class Revival:
             if wait is not None and not wait.done():
                 wait.set_result(why)
 
-    def crashed(self, member: Member, actor: str, why: str) -> None:
-        """See the life of an actor end by an error of its own, in a process that lives on."""
+    def crashed(self, member: Member, actor: str, why: str, *, returned: bool) -> None:
+        """See the life of an actor end, in a process that lives on, by an error of its own.
+
+        Or it has only `returned`, but its actor is permanent.
+        """
         entry = self.run.roster.entries[actor]
         if entry.state != "up":
             return
         rows = [(key, tuple(row)) for key, row in member.rows()]
-        self.run.roster.announce(self._died(entry, why, rows))
+        self.run.roster.announce(self._died(entry, why, rows, returned=returned))
         self._work(member.name)
 
-    def _died(self, entry: Entry, why: str, rows: Rows | None) -> Change:
+    def _died(self, entry: Entry, why: str, rows: Rows | None, *, returned: bool = False) -> Change:
         """Note a death; return what everybody is to be told of it."""
         run, name = self.run, entry.spec.name
         here = {each.spec.name: each.incarnation for each in run.roster}
@@ -98,7 +101,7 @@ class Revival:
         delay = self._delay(entry)
         run.watch.died(name)
         run.roster.died(entry, why, final=delay is None)
-        self._decide(entry, why, delay)
+        self._decide(entry, why, delay, returned=returned)
         plain = None if wills is None else {source: list(last) for source, last in wills.items()}
         return {"what": "down", "actor": name, "why": why, "wills": plain, "final": delay is None}
 
@@ -112,7 +115,9 @@ class Revival:
     def _ending(self) -> bool:
         return self._ended or self.run.over.is_set()
 
-    def _decide(self, entry: Entry, why: str, delay: float | None) -> None:
+    def _decide(
+        self, entry: Entry, why: str, delay: float | None, *, returned: bool = False
+    ) -> None:
         run, name = self.run, entry.spec.name
         if delay is not None:
             self._due[name] = run.clock.now() + delay
@@ -122,6 +127,8 @@ class Revival:
         if entry.spec.live and entry.present:  # a group is of those who are there
             entry.present = False
             run.roster.announce({"what": "left", "actor": name})
+        if self._ending and returned:
+            return  # as all lives do at the end
         if self._ending and not entry.leaving:
             run.audience.gave_up(name, f"{why}; the run is ending")
             run.note(f"{name} died: {why}")

@@ -173,7 +173,8 @@ class World:
     def _tell(self) -> None:
         if self.failed:
             self._told = True
-            raise RuntimeError(self._conductor.result.reason)
+            result = self._conductor.result
+            raise RuntimeError("; ".join(filter(None, [result.reason, *result.problems])))
 
     def _local(self) -> Conductor:
         here = tuple(replace(spec, process=OUTSIDE) for spec in self.plan)

@@ -59,6 +59,17 @@ class Brief:
     async def run(self) -> None: ...
 
 
+class Late:
+    """Has a life that fails when it is told to."""
+
+    def __init__(self, deed: Deed) -> None:
+        self.deed = deed
+
+    async def run(self) -> None:
+        await self.deed.done.wait()
+        raise ValueError("no data")
+
+
 class Asker:
     """Asks a mortal until it is answered so often."""
 
@@ -201,6 +212,33 @@ async def test_a_permanent_actor_comes_back_though_its_life_returned() -> None:
 
     assert world.result is not None
     assert world.result.outcome == "stopped"
+
+
+async def test_a_permanent_actor_whose_life_returns_as_the_run_ends_has_not_failed() -> None:
+    deed = Deed()
+
+    async with World(mortal(deed, restart="permanent")) as world:
+        world._conductor.stop()
+        deed.done.set()
+        await until(lambda: world._conductor.roster.entries["mortal/0"].state == "gone")
+
+    assert len(deed.made) == 1
+    assert world.result is not None
+    assert (world.result.outcome, world.result.problems) == ("stopped", [])
+
+
+async def test_who_raises_as_the_run_ends_is_named() -> None:
+    deed = Deed()
+    tables = {"run": {"checkpoint": 0}, "late": {"actor": Late, "deed": given(deed)}}
+
+    async def ends() -> None:
+        async with World(tables) as world:
+            world._conductor.stop()
+            deed.done.set()
+            await until(lambda: world._conductor.roster.entries["late/0"].state == "gone")
+
+    with pytest.raises(RuntimeError, match="late/0 died: ValueError: no data"):
+        await ends()
 
 
 @pytest.mark.parametrize("grouped", [False, True])
