@@ -24,11 +24,13 @@ def buffer(shape: int | tuple[int, ...], dtype: dtype | None = None) -> Tensor:
     here = acting.get()
     if here is None:
         return torch.empty(shape, dtype=dtype)
-    if here.cell.device != "cpu":
-        tensor = torch.empty(shape, dtype=dtype, device=here.cell.device)
-        here.gave(tensor.untyped_storage().data_ptr())
-        return tensor
     nbytes = dtype.itemsize * _count(shape)
+    if here.cell.device != "cpu":
+        room = here.cell.pool.take_on(here.cell.device, max(nbytes, 1))
+        if room is None:
+            room = torch.empty(nbytes, dtype=torch.uint8, device=here.cell.device)
+        here.gave(room.untyped_storage().data_ptr())
+        return room[:nbytes].view(dtype).view(shape)
     memory = here.cell.pool.take(max(nbytes, 1))
     here.gave(memory.ctypes.data)
     return torch.from_numpy(memory)[:nbytes].view(dtype).view(shape)

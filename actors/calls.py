@@ -103,12 +103,13 @@ class Calls:
 
         `to` is the actor, or the table, to whose edge's codec tensors are left; empty for none.
         """
-        lendable = codec.nothing_lendable if handler.oneway else self._pool.owns
+        pool = self._pool
+        lendable = codec.nothing_lendable if handler.oneway else pool.owns
         press = None
         if self.presses is not None and to:
             press = self.presses.press(self._caller(), to, handler.name)
         try:
-            return codec.encode([list(args), kwargs], lendable, self._pool.take, press)
+            return codec.encode([list(args), kwargs], lendable, pool.take, press, pool.take_on)
         except TypeError as error:
             raise TypeError(f"{handler.title}: {error}") from None
 

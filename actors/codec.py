@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import msgpack
 
-from tether.actors import tensors
+from tether.actors import accelerator, tensors
 from tether.actors.assembly import Take
 from tether.actors.extent import check_extent
 from tether.actors.message import Body, Part
 from tether.actors.plain import INLINE, malformed, plain_body, unpack_plain
 from tether.actors.press import Press, rebuilt
+from tether.actors.records import fields_of, made_record
 
 TUPLE, TENSOR, ARRAY, REF, GROUP, RECORD, INTEGER, COMPRESSED = range(1, 9)
 
@@ -52,19 +52,23 @@ def encode(
     lendable: tensors.Lendable = nothing_lendable,
     take: Take | None = None,
     press: Press | None = None,
+    take_on: tensors.TakeOn | None = None,
 ) -> Body:
     """Return a value as it travels: copied, but for tensors in memory that is lendable.
 
-    Large copies are put in memory of `take`; `press` makes them smaller. Raises TypeError naming
-    what does not travel.
+    Large copies are put in memory of `take`, those of what lies on a GPU in memory of `take_on`;
+    `press` makes them smaller. Raises TypeError naming what does not travel.
     """
     if press is None and (body := plain_body(value)) is not None:
         return body
     encoder, packer = _begun(lendable, take)
     if press is not None:
         encoder.press = press
+    encoder.take_on = take_on
     data = _packed(packer, value)
     body = Body(data, tuple(encoder.parts))
+    if encoder.on_gpu is not None:
+        body.fences = (accelerator.here.fence(encoder.on_gpu),)
     if press is not None:
         body.saving = press.end()
     encoder.end()
@@ -109,7 +113,7 @@ def _mapped(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
 class _Encoder:
     """One value on its way out: collects the parts it meets."""
 
-    __slots__ = ("depth", "lendable", "parts", "press", "take")
+    __slots__ = ("depth", "lendable", "on_gpu", "parts", "press", "take", "take_on")
 
     def __init__(self) -> None:
         self.depth = 0
@@ -120,7 +124,9 @@ class _Encoder:
         """Let go of all that belongs to one value."""
         self.lendable: tensors.Lendable = nothing_lendable
         self.take: Take | None = None
+        self.take_on: tensors.TakeOn | None = None
         self.press: Press | None = None
+        self.on_gpu: Any = None
         self.parts.clear()
 
     def packer(self) -> msgpack.Packer:
@@ -146,7 +152,8 @@ class _Encoder:
         if type(value) is tuple:
             return msgpack.ExtType(TUPLE, self.pack(list(value)))
         if tensors.is_tensor(value):
-            return self.part(TENSOR, *tensors.tensor_part(value, self.lendable, self.take))
+            part = tensors.tensor_part(value, self.lendable, self.take, self.take_on)
+            return self.part(TENSOR, *part)
         if tensors.is_array(value):
             return self.part(ARRAY, *tensors.array_part(value, self.take))
         return self.named(value)
@@ -164,15 +171,18 @@ class _Encoder:
             return msgpack.ExtType(GROUP, self.pack([names, *live] if live else names))
         if isinstance(value, int) and type(value) is int:
             return msgpack.ExtType(INTEGER, str(value).encode())
-        return msgpack.ExtType(RECORD, self.pack([type(value).__name__, _fields(value)]))
+        return msgpack.ExtType(RECORD, self.pack([type(value).__name__, fields_of(value)]))
 
     def part(
         self, code: int, dtype: str, shape: list[int], part: Part, *way: int
     ) -> msgpack.ExtType:
-        if part.nbytes <= INLINE:
-            content: int | bytes = bytes(tensors.raw(part))
+        content: int | bytes = len(self.parts)
+        if part.nbytes and tensors.stays(part):  # however small: its bytes may not be there yet
+            self.on_gpu = part.value
+            self.parts.append(part)
+        elif part.nbytes <= INLINE:
+            content = bytes(tensors.raw(part))
         else:
-            content = len(self.parts)
             self.parts.append(part)
         return msgpack.ExtType(code, _PLAIN.pack([dtype, shape, content, *way]))
 
@@ -222,23 +232,6 @@ def _remember(forms: dict[Any, Any], key: Any, form: Any) -> Any:
         forms.clear()
     forms[key] = form
     return form
-
-
-def _names(record: Any) -> list[str]:
-    return [field.name for field in dataclasses.fields(record) if field.init]
-
-
-def _fields(value: Any) -> list[Any]:
-    """Return the fields of a dataclass or NamedTuple in order."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, name) for name in _names(value)]
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return list(value)
-    raise TypeError(
-        f"a {type(value).__module__}.{type(value).__qualname__} does not travel; None, bool, int, "
-        "float, str, bytes, list, tuple, dict, Ref, Group, tensors, arrays, dataclasses and "
-        "NamedTuples do"
-    )
 
 
 class _Decoder:
@@ -341,7 +334,4 @@ class _Decoder:
             raise ValueError(
                 f"a {name} came, but the handler's signature names no such dataclass or NamedTuple"
             )
-        cls = self.records[name]
-        if dataclasses.is_dataclass(cls):
-            return cls(**dict(zip(_names(cls), fields, strict=True)))
-        return cls(*fields)
+        return made_record(self.records[name], fields)

@@ -6,7 +6,8 @@ import socket
 from collections.abc import Callable
 
 from tether.actors.inflow import Inflow
-from tether.actors.leases import Leases
+from tether.actors.leases import Leases, OtherGpu
+from tether.actors.loans import GPU_REFUSED
 from tether.actors.outflow import nothing
 from tether.actors.transport import Receiver
 
@@ -40,6 +41,10 @@ class Control:
             return
         try:
             self._leases.news(bytes(message[len(NEWS) :]))
+        except OtherGpu as error:
+            self._inflow.refuse_memory(
+                f"its memory is copied by way of the host: {error}", GPU_REFUSED
+            )
         except (OSError, ValueError) as error:
             self._inflow.refuse_memory(f"memory that is lent could not be taken in: {error}")
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from tether.actors.connection import Connection, Rights
-from tether.actors.outflow import LENGTH, REFUSAL
+from tether.actors.loans import ALL_REFUSED
+from tether.actors.outflow import LENGTH
 
 MAX_MESSAGE = 16 << 20
 """Bytes beyond which a peer is cut off: no frame of ours exceeds 8 MiB."""
@@ -74,11 +75,11 @@ class Inflow:
             return False
         return True
 
-    def refuse_memory(self, why: str) -> None:
-        """End the connection: what was passed along cannot be taken in, so all is to be copied."""
+    def refuse_memory(self, why: str, what: bytes = ALL_REFUSED) -> None:
+        """End the connection: what was passed along cannot be taken in, so it is to be copied."""
         self._refuse(why)
         with suppress(OSError):
-            self._connection.socket.send(REFUSAL)
+            self._connection.socket.send(what)
         self.close()
 
     def _hand_on(self) -> None:

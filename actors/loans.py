@@ -6,12 +6,17 @@ import logging
 from collections import Counter
 from typing import NamedTuple
 
+from tether.actors.accelerator import Shared
 from tether.actors.region import Region
 from tether.actors.segments import SEGMENTS, SLOTS, Piece, Plan, Segment
 
 BOARD = SEGMENTS * SLOTS * 8
 """Bytes of a board: a count of 64 bits for each slot."""
 
+ALL_REFUSED = b"\x15"
+"""What comes back before a connection is closed because the memory passed could not be taken."""
+GPU_REFUSED = b"\x16"
+"""What comes back if that is so of a GPU's memory only: another GPU is seen there, or none."""
 TRIES = 3
 """Connections in a row that ended before anything came back, after which nothing is lent."""
 NO_WORDS = memoryview(b"").cast("Q")
@@ -28,7 +33,7 @@ class News(NamedTuple):
     board: bool
     plans: list[Plan]
     gone: list[int]
-    regions: list[Region]
+    regions: list[Shared]
 
 
 class Loans:
@@ -38,7 +43,9 @@ class Loans:
     board that both see, by who reads it, how often it came back. Where they are equal nobody reads.
     """
 
-    def __init__(self, board: Region) -> None:
+    def __init__(self, board: Region, *, gpus: bool = True) -> None:
+        self.gpus = gpus
+        """Whether a GPU's memory may be lent, too."""
         self.used = False
         """Whether anything was lent since this was last cleared."""
         self.severed = False
@@ -101,7 +108,7 @@ class Loans:
             return None
         fresh, self._fresh = self._fresh, []
         gone, self._gone = self._gone, []
-        board = [] if self._met or self._board is None else [self._board]
+        board: list[Shared] = [] if self._met or self._board is None else [self._board]
         self._met = True
         regions = [*board, *(segment.region for segment in fresh)]
         return News(bool(board), [segment.plan for segment in fresh], gone, regions)
@@ -115,13 +122,14 @@ class Lending:
         """The loans over the connection there is, or is to be, once anything was lent."""
         self._before: list[Loans] = []
         self._refused = False
+        self._gpus = True
         self._fruitless = 0
 
     def loans(self) -> Loans | None:
         """Return the loans over the connection there is, or is to be; None where none can be."""
         if self.current is None and not self._refused:
             try:
-                self.current = Loans(Region.create(BOARD))
+                self.current = Loans(Region.create(BOARD), gpus=self._gpus)
             except OSError as error:
                 self._refused = True
                 log.warning("no board could be made (%s): tensors are copied to a process", error)
@@ -144,9 +152,10 @@ class Lending:
                 loans.end()
         self._before = [loans for loans in self._before if not loans.idle]
 
-    def refuse(self) -> None:
-        """Lend nothing any more: the other could not take it in."""
-        self._refused = True
+    def refuse(self, what: bytes = ALL_REFUSED) -> None:
+        """Lend nothing any more, or nothing of a GPU: the other could not take it in."""
+        self._gpus = False
+        self._refused |= what != GPU_REFUSED
 
     def end(self) -> None:
         """Take all for returned: the other is dead.

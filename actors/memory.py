@@ -6,11 +6,14 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tether.actors import accelerator
+from tether.actors.region import Region, interface
 from tether.actors.returns import Returns
 from tether.actors.segments import Piece, Segment, Segments
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -26,17 +29,20 @@ class Slot:
     It is the base object of what is built in it, so its own end tells that nobody looks any more.
     """
 
-    __slots__ = ("__array_interface__", "piece", "pool")
+    __slots__ = ("__array_interface__", "__cuda_array_interface__", "piece", "pool")
 
     def __init__(self, pool: Pool, piece: Piece | Own, nbytes: int) -> None:
         self.pool = pool
         self.piece = piece
-        self.__array_interface__ = {
-            "data": (piece.address, False),
-            "shape": (nbytes,),
-            "typestr": "|u1",
-            "version": 3,
-        }
+        if piece.gpu:
+            self.__cuda_array_interface__ = interface(piece.address, nbytes)
+        else:
+            self.__array_interface__ = interface(piece.address, nbytes)
+
+    @property
+    def region(self) -> Region | None:
+        """The shared memory of the host that it lies in, if it does."""
+        return host_memory(self.piece)
 
     def __del__(self) -> None:
         self.pool.give_back(self.piece)
@@ -46,6 +52,7 @@ class Own:
     """A piece of memory of this process alone."""
 
     __slots__ = ("_raw", "address", "size")
+    gpu = ""
 
     def __init__(self, size: int) -> None:
         import numpy as np
@@ -70,7 +77,7 @@ class Pool(Returns[Piece | Own]):
         self.free_limit = free_limit
         self._segments = segments
         self._process = os.getpid()
-        self._free: dict[int, list[Piece | Own]] = {}
+        self._free: dict[tuple[str, int], list[Piece | Own]] = {}
         self._used: dict[int, Piece | Own] = {}
         self._lent: Counter[int] = Counter()
 
@@ -80,15 +87,28 @@ class Pool(Returns[Piece | Own]):
 
         size = rounded(nbytes)
         with self.settled():
-            piece = self._reused(size) or self._made(size)
+            piece = self._reused("", size) or self._made(size)
             self._used[piece.address] = piece
         return np.asarray(Slot(self, piece, nbytes))
 
-    def _reused(self, size: int) -> Piece | Own | None:
+    def take_on(self, device: Any, nbytes: int) -> Tensor | None:
+        """Return `nbytes` of a GPU's memory as a flat tensor; None where it cannot be shared."""
+        gpu = accelerator.here.gpu(device) if self._segments is not None else ""
+        if not gpu or os.getpid() != self._process:
+            return None
+        size = rounded(nbytes)
+        with self.settled():
+            piece = self._reused(gpu, size) or self._cut(gpu, size)
+            if piece is None:
+                return None
+            self._used[piece.address] = piece
+        return accelerator.here.flat(gpu, Slot(self, piece, nbytes))
+
+    def _reused(self, gpu: str, size: int) -> Piece | Own | None:
         """Return the piece of a size that was used last: the likeliest to be in a cache."""
         if os.getpid() != self._process:  # a fork has no say in what it inherited
             return None
-        free = self._free.get(size, [])
+        free = self._free.get((gpu, size), [])
         for index in range(len(free) - 1, -1, -1):
             if free[index].unread():
                 return free.pop(index)
@@ -99,14 +119,19 @@ class Pool(Returns[Piece | Own]):
     def _made(self, size: int) -> Piece | Own:
         if self._segments is None or size <= PAGE or os.getpid() != self._process:
             return Own(size)
-        pieces = self._segments.make(size)
+        return self._cut("", size) or Own(size)
+
+    def _cut(self, gpu: str, size: int) -> Piece | None:
+        """Return a piece of a new segment, whose others are free then; None if there is none."""
+        assert self._segments is not None
+        pieces = self._segments.make(size, gpu)
         if not pieces:  # what nobody uses now may make room
             self._trim(size)
-            pieces = self._segments.make(size)
+            pieces = self._segments.make(size, gpu)
         if not pieces:
-            return Own(size)
+            return None
         first, *others = pieces
-        self._free.setdefault(size, []).extend(reversed(others))
+        self._free.setdefault((gpu, size), []).extend(reversed(others))
         return first
 
     def give_back(self, piece: Piece | Own) -> None:
@@ -119,7 +144,7 @@ class Pool(Returns[Piece | Own]):
         if isinstance(item, Piece) and item.segment.retired:
             item.segment.forget()
             return
-        self._free.setdefault(item.size, []).append(item)
+        self._free.setdefault((item.gpu, item.size), []).append(item)
         excess = self._free_bytes() - self.free_limit
         if excess > 0:
             self._trim(excess)
@@ -139,14 +164,14 @@ class Pool(Returns[Piece | Own]):
 
     def _idle(self, segment: Segment) -> bool:
         """Tell whether nobody looks at any slot of a segment, here or elsewhere."""
-        free = [piece for piece in self._free[segment.plan.size] if _of(piece, segment)]
+        free = [piece for piece in self._free[_class(segment)] if _of(piece, segment)]
         return len(free) == segment.plan.slots and all(piece.unread() for piece in free)
 
     def _retire(self, segment: Segment) -> None:
         assert self._segments is not None
         if not segment.retired:
             self._segments.retire(segment)
-            free = self._free[segment.plan.size]
+            free = self._free[_class(segment)]
             free[:] = [piece for piece in free if not _of(piece, segment)]
 
     @property
@@ -156,7 +181,7 @@ class Pool(Returns[Piece | Own]):
             return self._free_bytes()
 
     def _free_bytes(self) -> int:
-        return sum(size * len(free) for size, free in self._free.items())
+        return sum(size * len(free) for (_, size), free in self._free.items())
 
     def shared(self, address: int) -> Piece | None:
         """Return the piece in use that begins at this address, if others can read it there."""
@@ -180,6 +205,16 @@ class Pool(Returns[Piece | Own]):
     def is_lent(self, address: int) -> bool:
         """Tell whether a message may still read this slot."""
         return address in self._lent
+
+
+def _class(segment: Segment) -> tuple[str, int]:
+    return segment.plan.gpu, segment.plan.size
+
+
+def host_memory(piece: Piece | Own) -> Region | None:
+    """Return the shared memory of the host that a piece lies in, if it does."""
+    region = None if isinstance(piece, Own) or piece.gpu else piece.segment.region
+    return region if isinstance(region, Region) else None
 
 
 def _of(piece: Piece | Own, segment: Segment) -> bool:

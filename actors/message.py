@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
+    from tether.actors.accelerator import Fence
     from tether.actors.context import Link as ChainLink
     from tether.actors.link import Link
     from tether.actors.payload import Saving
@@ -37,27 +38,33 @@ class Part:
     """A large value beside the structure: a tensor or an array, by reference or as its bytes.
 
     `value` is the tensor or array itself, read-only to the receiver. When it came from another
-    process there is only `memory`, a flat writable array of uint8 the receiver may keep.
-    `address` is that of transport memory that is lent, 0 for a copy of the sender's own.
+    process there is only `memory`, a flat writable array of uint8 the receiver may keep, or a
+    tensor of a GPU's. `address` is that of transport memory that is lent, 0 for a copy of the
+    sender's own. Of a value on a GPU, `host` is its copy for who cannot read it there, and `fence`
+    is behind that copy; of one that was copied to a GPU, `fence` is behind that.
     """
 
     nbytes: int
     value: Any = None
     memory: Any = None
     address: int = 0
+    host: Any = None
+    fence: Fence | None = None
 
 
 class Body(msgspec.Struct, eq=False):
     """Encoded arguments or an encoded answer: msgpack, and the parts it speaks of by number.
 
     `saving` is what compressing its tensors has saved and cost, None where none is compressed. A
-    `plain` one holds nothing but what msgpack itself knows.
+    `plain` one holds nothing but what msgpack itself knows. It leaves the process once its GPU has
+    passed the `fences`.
     """
 
     data: bytes
     parts: tuple[Part, ...] = ()
     plain: bool = False
     saving: Saving | None = None
+    fences: tuple[Fence, ...] = ()
 
     @property
     def size(self) -> int:

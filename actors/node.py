@@ -26,6 +26,7 @@ from tether.actors.records import argument_records
 from tether.actors.segments import Segments
 from tether.actors.succession import ANEW, Succession, Wills
 from tether.actors.switch import Switch
+from tether.actors.tensors import unread
 from tether.actors.transport import Transport
 from tether.actors.witness import Witness
 from tether.actors.words import Probe, Word
@@ -176,7 +177,7 @@ class Node:
         if presses is not None:
             press = presses.press(cell.name, message.source, f"{message.method} answers")
         try:
-            return codec.encode(value, here.owns, self.pool.take, press)
+            return codec.encode(value, here.owns, self.pool.take, press, self.pool.take_on)
         except TypeError as error:
             title = f"{type(cell.actor).__name__}.{message.method}"
             raise TypeError(f"the answer of {title}: {error}") from None
@@ -204,6 +205,8 @@ class Node:
     def _reply(self, link: Link, ask: Message, kind: Kind, body: Body) -> None:
         if body.saving is not None:
             book(link.out.row, body.saving)
+        if ask.body.parts:  # the answer says that nobody reads them any more
+            body.fences += unread(ask.body.parts)
         self.switch.answer(link, Message(kind, ask.number, "", body))
 
     def down(

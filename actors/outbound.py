@@ -82,7 +82,8 @@ class Outbound:
         self._ready_bytes = 0
         self._large = False
         self.small = True
-        """Whether no message of those that were taken last has parts or a deadline, or is long."""
+        """Whether no message of those that were taken last has parts, fences or a deadline, or is
+        long."""
         self.taken = 0
         """How many bytes these have, or more."""
         self._bytes = 0
@@ -143,7 +144,7 @@ class Outbound:
 
     def _get_ready(self, message: Message, size: int) -> None:
         self._ready_bytes += size
-        if size > SMALL or message.deadline is not None:
+        if size > SMALL or message.deadline is not None or message.body.fences:
             self._large = True
         if self._ready:
             self._ready.append(message)

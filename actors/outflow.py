@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from tether.actors.accelerator import Shared
 from tether.actors.connection import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
@@ -19,7 +20,7 @@ from tether.actors.connection import (
     Connection,
     take_away,
 )
-from tether.actors.region import Region
+from tether.actors.loans import ALL_REFUSED, GPU_REFUSED
 
 LENGTH = struct.Struct("<I")
 """What stands before each message: its length."""
@@ -27,12 +28,14 @@ TURN_BYTES = 8 << 20
 """What one turn of the loop moves at most, so that everything else gets its turn too."""
 SMALL = 64 << 10
 """Bytes up to which a message and its length are sent as one piece: it costs less than two."""
-REFUSAL = b"\x15"
-"""What comes back before a connection is closed because the memory passed could not be taken."""
 
 
 def nothing() -> None:
     """Have nobody told."""
+
+
+def nothing_of(_what: bytes) -> None:
+    """Have nobody told of a refusal."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +43,7 @@ class Letter:
     """A message on its way: the bytes that have not gone, and memory that is passed along."""
 
     parts: list[Bytes]
-    regions: Sequence[Region] = ()
+    regions: Sequence[Shared] = ()
     bound: bool = False
     """Whether it says something of this connection only."""
     begun: bool = False
@@ -52,7 +55,8 @@ class Outflow:
 
     A message that had gone out in part when the connection broke is forgotten, and so are those
     that were bound to it; `renewed` is called when a new one stands, for all that was under way may
-    be lost. `cut` is called when one ends, and `refused` when the other side wants no memory.
+    be lost. `cut` is called when one ends, and `refused` with what memory the other side does not
+    want.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Outflow:
         buffered: int | None = None,
         *,
         cut: Callable[[], None] = nothing,
-        refused: Callable[[], None] = nothing,
+        refused: Callable[[bytes], None] = nothing_of,
     ) -> None:
         self.path = path
         self._hello = hello
@@ -100,7 +104,7 @@ class Outflow:
             self._queue.append(Letter([memoryview(data)[sent:]], begun=sent > 0))
             self._flush()
 
-    def send_bound(self, *messages: Bytes, regions: Sequence[Region] = ()) -> None:
+    def send_bound(self, *messages: Bytes, regions: Sequence[Shared] = ()) -> None:
         """Send messages that are of no use over another connection, and pass memory with them."""
         parts = [part for each in messages for part in (LENGTH.pack(len(each)), each)]
         self._post(Letter(parts, regions, bound=True))
@@ -176,8 +180,9 @@ class Outflow:
     def _listen(self) -> None:
         assert self._connection is not None
         with suppress(ConnectionError):
-            if self._connection.socket.recv(len(REFUSAL)) == REFUSAL:
-                self._refused()
+            what = self._connection.socket.recv(1)
+            if what in {ALL_REFUSED, GPU_REFUSED}:
+                self._refused(what)
 
     def _lost(self) -> None:
         self._hang_up()
@@ -198,7 +203,7 @@ class Outflow:
         self._queue.clear()
 
 
-def _rights(regions: Sequence[Region]) -> list[Any]:
+def _rights(regions: Sequence[Shared]) -> list[Any]:
     """Return what has the kernel pass memory along with the first byte of a message."""
     if not regions:
         return []

@@ -1,4 +1,4 @@
-"""Which dataclasses and NamedTuples a handler's signature lets in."""
+"""Dataclasses and NamedTuples: which a handler's signature lets in, and what they are made of."""
 
 from __future__ import annotations
 
@@ -50,3 +50,27 @@ def _records(hint: Any, seen: set[type]) -> Iterator[type]:
 
 def _is_record(cls: type) -> bool:
     return dataclasses.is_dataclass(cls) or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
+
+
+def fields_of(value: Any) -> list[Any]:
+    """Return the fields of a dataclass or NamedTuple in order; TypeError for anything else."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, name) for name in _names(value)]
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return list(value)
+    raise TypeError(
+        f"a {type(value).__module__}.{type(value).__qualname__} does not travel; None, bool, int, "
+        "float, str, bytes, list, tuple, dict, Ref, Group, tensors, arrays, dataclasses and "
+        "NamedTuples do"
+    )
+
+
+def made_record(cls: type, fields: list[Any]) -> Any:
+    """Return a dataclass or NamedTuple with these fields, in order."""
+    if dataclasses.is_dataclass(cls):
+        return cls(**dict(zip(_names(cls), fields, strict=True)))
+    return cls(*fields)
+
+
+def _names(record: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(record) if field.init]

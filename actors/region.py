@@ -6,20 +6,31 @@ import ctypes
 import fcntl
 import mmap
 import os
+from collections.abc import Callable
+from typing import Any
 
 POSSIBLE = hasattr(os, "memfd_create")
 WARM = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 """Mapped with all its pages: the first touch of each would cost twenty times a copy."""
 
 
+def interface(address: int, nbytes: int) -> dict[str, Any]:
+    """Return what makes an array or a tensor of bytes, for numpy as for a GPU."""
+    return {"data": (address, False), "shape": (nbytes,), "typestr": "|u1", "version": 3}
+
+
 class Region:
     """A whole memfd, mapped. It is let go of with the last who looks at it."""
 
-    __slots__ = ("_map", "address", "fd", "nbytes")
+    __slots__ = ("_map", "address", "fd", "nbytes", "unpin", "unpinnable")
 
     def __init__(self, fd: int) -> None:
         """Map a file descriptor, which is the region's from now on; OSError when that fails."""
         self.fd = fd
+        self.unpin: Callable[[], None] | None = None
+        """Where a GPU copies from and to it by itself: what has to be done before it ends."""
+        self.unpinnable = False
+        """Whether no GPU can be told of it."""
         self.nbytes = os.fstat(fd).st_size
         self._map = mmap.mmap(fd, self.nbytes, flags=WARM)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
@@ -59,4 +70,6 @@ class Region:
         return memoryview(self._map).cast("Q")
 
     def __del__(self) -> None:
+        if self.unpin is not None:
+            self.unpin()
         os.close(self.fd)

@@ -6,6 +6,8 @@ import logging
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
+from tether.actors import accelerator
+from tether.actors.accelerator import Shared
 from tether.actors.region import POSSIBLE, Region
 
 if TYPE_CHECKING:
@@ -24,13 +26,15 @@ log = logging.getLogger("tether")
 class Plan(NamedTuple):
     """What others are told of a segment.
 
-    Its number, its place on every board, and into how many slots of which size it is cut.
+    Its number, its place on every board, into how many slots of which size it is cut, and of which
+    GPU it is, if of any.
     """
 
     number: int
     place: int
     size: int
     slots: int
+    gpu: str = ""
 
     def word(self, slot: int) -> int:
         """Return where on a board a slot is counted."""
@@ -42,7 +46,7 @@ class Segment:
 
     __slots__ = ("known", "plan", "region", "retired")
 
-    def __init__(self, region: Region, plan: Plan) -> None:
+    def __init__(self, region: Shared, plan: Plan) -> None:
         self.region = region
         self.plan = plan
         self.known: list[Loans] = []
@@ -73,6 +77,11 @@ class Piece:
         self.lent: set[Loans] = set()
 
     @property
+    def gpu(self) -> str:
+        """The GPU that it lies on; empty for none."""
+        return self.segment.plan.gpu
+
+    @property
     def word(self) -> int:
         """Where on a board it is counted."""
         return self.segment.plan.word(self.slot)
@@ -97,17 +106,17 @@ class Segments:
         self._numbers = count(1)
         self._told = False
 
-    def make(self, size: int) -> list[Piece]:
-        """Return the slots of a new segment; none when there can be none now."""
-        if not POSSIBLE or not self._places:
+    def make(self, size: int, gpu: str = "") -> list[Piece]:
+        """Return the slots of a new segment, of a GPU or not; none when there can be none now."""
+        if not (POSSIBLE and self._places):
             return []
         slots = max(1, min(SLOTS, SEGMENT // size))
         try:
-            region = Region.create(size * slots)
+            region = _region(size * slots, gpu)
         except OSError as error:
             self._tell(size * slots, error)
             return []
-        plan = Plan(next(self._numbers), self._places.pop(), size, slots)
+        plan = Plan(next(self._numbers), self._places.pop(), size, slots, gpu)
         return Segment(region, plan).pieces()
 
     def retire(self, segment: Segment) -> None:
@@ -124,3 +133,7 @@ class Segments:
                 nbytes,
                 error,
             )
+
+
+def _region(nbytes: int, gpu: str) -> Shared:
+    return accelerator.here.create(gpu, nbytes) if gpu else Region.create(nbytes)

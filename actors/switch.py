@@ -9,7 +9,7 @@ from collections import Counter
 from functools import partial
 
 from tether.actors import frames
-from tether.actors.carriage import carry
+from tether.actors.departures import Departures, Outgoing
 from tether.actors.directory import Directory
 from tether.actors.early import Early
 from tether.actors.frames import Lease, Origin
@@ -27,9 +27,6 @@ ACK_DELAY = 0.005
 """Seconds an acknowledgement may wait for company when nobody waits for it."""
 
 log = logging.getLogger("tether")
-
-Outgoing = tuple[list[tuple[Pair, Packet]], list[Word]]
-"""What goes to one process: packets with the pairs they are of, and words."""
 
 
 class Stale(ValueError):
@@ -69,6 +66,7 @@ class Switch:
         self._timer: asyncio.TimerHandle | None = None
         self._resend_after = transport.resend_after if transport else None
         self._watch = Watch(self._resend_after, self._again)
+        self._departures = Departures(transport, pool, origin, self._standing, self._again)
 
     def link(self, local: str, remote: str) -> Link:
         """Return the link between an actor of this process and any other, made when first used."""
@@ -176,7 +174,7 @@ class Switch:
         dirty, self._dirty = self._dirty, {}
         spoken, self._words = self._words, []
         now = self._loop.time()
-        out: dict[str, Outgoing] = {}
+        out = self._departures.due()
         for link in dirty:
             if link.parted:
                 continue
@@ -190,7 +188,7 @@ class Switch:
                 self.inbox.word(word)
             elif not self.directory.absent(word.target):
                 out.setdefault(process, ([], []))[1].append(word)
-        self._carry(out, now)
+        self._departures.carry(out, now)
 
     def _hurry(self, link: Link) -> None:
         if self.hosts(link.remote) or link.parted or self.directory.absent(link.remote):
@@ -198,12 +196,12 @@ class Switch:
         self._dirty.pop(link, None)  # or an acknowledgement alone may follow
         now, out = self._loop.time(), dict[str, Outgoing]()
         self._gather(link, out, now)
-        self._carry(out, now)
+        self._departures.carry(out, now)
 
-    def _carry(self, out: dict[str, Outgoing], now: float) -> None:
-        for process, outgoing in out.items():
-            assert self.transport is not None  # or there would be no link to another process
-            carry(self.transport, self.pool, self.origin, process, outgoing, now)
+    def _standing(self, pair: Pair) -> Link | None:
+        """Return the link of a pair that speaks from here; None if one of them has died."""
+        link = self.links.get((pair.source, pair.target))
+        return link if link is not None and link.pair == pair else None
 
     def _gather(self, link: Link, out: dict[str, Outgoing], now: float) -> None:
         """Take all that a link has to say: at once inside the process, else to what goes out."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from tether.actors import accelerator
 from tether.actors.assembly import Take
 from tether.actors.message import Part
 
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from tether.actors.accelerator import Fence
+    from tether.actors.region import Region
+
 Lendable = Callable[[int], bool]
 """Whether memory that begins at this address may be read in place instead of being copied."""
+TakeOn = Callable[[Any, int], "Tensor | None"]
+"""Gives so many bytes of a device's transport memory, as a flat tensor; None where it has none."""
 
 DTYPES = frozenset(
     {
@@ -54,11 +60,12 @@ def is_array(value: object) -> bool:
 
 
 def tensor_part(
-    tensor: Tensor, lendable: Lendable, take: Take | None
+    tensor: Tensor, lendable: Lendable, take: Take | None, take_on: TakeOn | None = None
 ) -> tuple[str, list[int], Part]:
     """Return dtype, shape and the part of a tensor: lent in place, or a copy in memory of `take`.
 
-    Raises TypeError for tensors that are not dense or have a dtype of no fixed width.
+    With `take_on` one that lies on a GPU stays there. Raises TypeError for tensors that are not
+    dense or have a dtype of no fixed width.
     """
     import torch
 
@@ -70,11 +77,12 @@ def tensor_part(
         )
     address = 0
     sent = tensor.detach()
-    if sent.device.type == "cpu" and sent.is_contiguous() and _plain(sent):
+    stays = take_on is not None and accelerator.here.holds(sent)
+    if (stays or sent.device.type == "cpu") and sent.is_contiguous() and _plain(sent):
         start = sent.untyped_storage().data_ptr()
         address = start if lendable(start) else 0
     if not address:
-        sent = _copied(sent, take)
+        sent = _copied_on(sent, take_on) if stays and take_on else _copied(sent, take)
     return dtype, list(tensor.shape), Part(sent.nbytes, value=sent, address=address)
 
 
@@ -129,6 +137,44 @@ def _copied(tensor: Tensor, take: Take | None) -> Tensor:
     return copy.copy_(tensor.resolve_conj().resolve_neg())
 
 
+def _copied_on(tensor: Tensor, take_on: TakeOn) -> Tensor:
+    """Return a copy on the same GPU, begun in the stream that is current."""
+    import torch
+
+    room = take_on(tensor.device, tensor.nbytes) if tensor.nbytes else None
+    if room is None:
+        copy = torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
+    else:
+        copy = room[: tensor.nbytes].view(tensor.dtype).view(tensor.shape)
+    return copy.copy_(tensor.resolve_conj().resolve_neg())
+
+
+def stays(part: Part) -> bool:
+    """Tell whether the value of a part lies on a GPU."""
+    return is_tensor(part.value) and accelerator.here.holds(part.value)
+
+
+def stage(part: Part, after: Fence, take: Take) -> Fence:
+    """Begin to copy a value on a GPU, written before a fence, to the host; return the fence behind.
+
+    The copy goes to memory of `take`; where that is nobody else's, to such as GPUs know.
+    """
+    import torch
+
+    if part.fence is None:
+        memory = take(part.nbytes) if part.nbytes >= WORTH_REUSE else None
+        region = None if memory is None else region_of(memory)
+        room = accelerator.here.pinned(part.nbytes) if region is None else torch.from_numpy(memory)
+        part.host = room[: part.nbytes]
+        part.fence = accelerator.here.down(part.value, after, part.host, region)
+    return part.fence
+
+
+def region_of(memory: Any) -> Region | None:
+    """Return the shared memory that an array of bytes lies in, if it does."""
+    return getattr(memory.base, "region", None)
+
+
 def array_part(array: Any, take: Take | None) -> tuple[str, list[int], Part]:
     """Return dtype, shape and the part of an array, copied; raise TypeError for Python objects."""
     import numpy as np
@@ -147,20 +193,29 @@ def array_part(array: Any, take: Take | None) -> tuple[str, list[int], Part]:
 
 
 def raw(part: Part) -> memoryview:
-    """Return the bytes of a part, in place."""
-    value = part.memory if part.value is None else part.value
+    """Return the bytes of a part, in place; of one on a GPU, those of its copy."""
+    if not part.nbytes:
+        return memoryview(b"")
+    value = bearer(part)
     if is_tensor(value):
         import torch
 
+        value = value.cpu()  # itself, unless nobody foresaw that it would be needed here
         value = value.reshape(-1).view(torch.uint8).numpy()
-    elif value.nbytes:
+    else:
         value = value.reshape(-1).view("u1")
-    return memoryview(value).cast("B") if part.nbytes else memoryview(b"")
+    return memoryview(value).cast("B")
 
 
-def place(part: Part) -> tuple[int, int]:
-    """Return the address at which the memory begins that a part lies in, and how far in it lies."""
-    value = part.memory if part.value is None else part.value
+def bearer(part: Part) -> Any:
+    """Return the tensor or array that has the bytes of a part, for the host to read."""
+    if part.host is not None:
+        return part.host
+    return part.memory if part.value is None else part.value
+
+
+def place(value: Any) -> tuple[int, int]:
+    """Return the address at which the memory begins that a value lies in, and how far in it is."""
     if is_tensor(value):
         address: int = value.untyped_storage().data_ptr()
         return address, value.data_ptr() - address
@@ -184,8 +239,20 @@ def rebuilt_tensor(dtype: str, shape: list[int], part: Part, device: str) -> Ten
         return part.value.detach().to(device)  # type: ignore[no-any-return]
     kind: torch.dtype = getattr(torch, dtype)
     _check_size(shape, kind.itemsize, part.nbytes)
-    flat = torch.from_numpy(part.memory)[: part.nbytes].view(kind)
-    return flat.view(shape).to(device)
+    if is_tensor(part.memory):
+        return part.memory[: part.nbytes].view(kind).view(shape).to(device)  # type: ignore[no-any-return]
+    came = torch.from_numpy(part.memory)[: part.nbytes].view(kind).view(shape)
+    if device == "cpu":
+        return came
+    moved, part.fence = accelerator.here.up(came, device, region_of(part.memory))
+    return moved
+
+
+def unread(parts: tuple[Part, ...]) -> tuple[Fence, ...]:
+    """Return the fences before which a GPU may still read what came in these parts."""
+    copied = [part.fence for part in parts if part.fence is not None and part.value is None]
+    on_gpu = next((part.memory for part in parts if is_tensor(part.memory)), None)
+    return (*copied, accelerator.here.fence(on_gpu)) if on_gpu is not None else tuple(copied)
 
 
 def rebuilt_array(dtype: str, shape: list[int], part: Part) -> Any:

@@ -15,6 +15,8 @@ import pytest
 import zmq
 
 from tests.actors.lines import LINES, Line
+from tests.actors.pretend import Pretend
+from tether.actors import accelerator
 from tether.actors.cell import Cell
 from tether.actors.directory import Directory, Place
 from tether.actors.frames import Origin
@@ -226,6 +228,14 @@ async def make_world(request: pytest.FixtureRequest, folder: Path) -> AsyncItera
 async def world(make_world: Make) -> World:
     """Two sides with the usual window."""
     return await make_world()
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Pretend:
+    """A GPU that a test has in its hand."""
+    gpu = Pretend()
+    monkeypatch.setattr(accelerator, "here", gpu)
+    return gpu
 
 
 @pytest.fixture

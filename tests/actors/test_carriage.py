@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from tests.actors.lent import LARGE, Reader, pool
+from tests.actors.pretend import Pretend
 from tether.actors import codec
-from tether.actors.carriage import carry
+from tether.actors.carriage import Lender, carry
 from tether.actors.frames import Frame, Origin, pack_frame, unpack_frame
-from tether.actors.loans import Loans
+from tether.actors.loans import GPU_REFUSED, Loans
 from tether.actors.memory import Pool
 from tether.actors.message import Body, Kind, Message
 from tether.actors.packet import Ack, Packet, Pair
@@ -49,7 +50,7 @@ class Wire:
     def carry(self, owner: Pool, body: Body) -> Body:
         """Carry a message; return its body as it comes in, without its chunks."""
         packet = Packet(1, (Message(Kind.ASK, 1, "x", body),), Ack())
-        carry(self, owner, ORIGIN, "far", ([(PAIR, packet)], []), 0.0)
+        carry(self, Lender(self, owner, "far"), ORIGIN, ([(PAIR, packet)], []), 0.0)
         lease = None
         if self.reader is not None:
             self.reader.hear()
@@ -125,3 +126,51 @@ def test_a_frame_that_speaks_of_memory_that_is_not_shared_is_refused() -> None:
 
     with pytest.raises(ValueError, match="lies in shared memory, but this connection shares none"):
         unpack_frame(data, 0.0)
+
+
+def test_what_lies_on_a_gpu_is_lent_there_to_who_sees_it(gpu: Pretend) -> None:
+    owner, wire = pool(), Wire(Reader())
+    x = torch.arange(100).to(torch.bfloat16)
+
+    (back,), _ = codec.decode(wire.carry(owner, on_gpu(owner, x)))
+
+    assert torch.equal(back, x)
+    assert (wire.chunks, gpu.staged) == (0, 0)
+
+
+def test_what_lies_on_a_gpu_goes_by_the_hosts_memory_to_who_sees_another(gpu: Pretend) -> None:
+    owner, wire = pool(), Wire(Reader())
+    assert wire.reader is not None
+    wire.reader.lending.refuse(GPU_REFUSED)
+    x = torch.ones(LARGE, dtype=torch.bfloat16)
+    body = on_gpu(owner, x)
+    fences = Lender(wire, owner, "far").fences(body)
+
+    (back,), _ = codec.decode(wire.carry(owner, body))
+
+    assert torch.equal(back, x)
+    assert (len(fences), wire.chunks, gpu.staged) == (2, 0, 2 * LARGE)
+
+
+def test_a_copy_to_the_host_is_made_once_for_all_who_need_it(gpu: Pretend) -> None:
+    owner, body = pool(), None
+    body = on_gpu(owner, torch.ones(LARGE, dtype=torch.bfloat16))
+
+    fences = [Lender(Wire(None), owner, name).fences(body) for name in ("far", "farther")]
+
+    assert fences[0] == fences[1]
+    assert (gpu.staged, gpu.pinned_bytes) == (2 * LARGE, 0)
+
+
+def test_small_copies_to_the_host_take_pinned_memory(gpu: Pretend) -> None:
+    owner, wire = pool(), Wire(None)
+    body = on_gpu(owner, torch.ones(3, dtype=torch.bfloat16))
+
+    Lender(wire, owner, "far").fences(body)
+    wire.carry(owner, body)
+
+    assert (gpu.pinned_bytes, wire.chunks) == (6, 6)
+
+
+def on_gpu(owner: Pool, x: torch.Tensor) -> Body:
+    return codec.encode([[x], {}], owner.owns, owner.take, None, owner.take_on)

@@ -18,6 +18,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.actors.pretend import Pretend
 from tether.actors import Group, codec, tensors
 from tether.actors.group import live_group, live_of
 from tether.actors.membership import Membership
@@ -487,3 +488,20 @@ def test_a_mutated_small_tensor_is_what_it_is_to_one_who_knows_no_forms(
     codec._makers.clear()
 
     assert outcome() == knowing
+
+
+def test_what_lies_on_a_gpu_is_a_part_however_small_and_waits_behind_a_fence(gpu: Pretend) -> None:
+    gpu.work()
+
+    def on_gpu(value: Any) -> Body:
+        return codec.encode(value, take_on=lambda device, nbytes: None)
+
+    small, none, empty = (
+        on_gpu(torch.ones(size, dtype=dtype))
+        for size, dtype in ((1, torch.bfloat16), (1, torch.float32), (0, torch.bfloat16))
+    )
+
+    assert [len(body.parts) for body in (small, none, empty)] == [1, 0, 0]
+    assert [[fence.passed for fence in body.fences] for body in (small, none)] == [[False], []]
+    gpu.finish()
+    assert [fence.passed for fence in small.fences] == [True]

@@ -20,8 +20,8 @@ from tests.actors.lent import descriptors
 from tests.actors.lines import UNIX
 from tether.actors.control import NEWS
 from tether.actors.inflow import Inflow
-from tether.actors.loans import Loans
-from tether.actors.outflow import LENGTH, REFUSAL, Outflow
+from tether.actors.loans import ALL_REFUSED, Loans
+from tether.actors.outflow import LENGTH, Outflow
 from tether.actors.region import Region
 from tether.actors.unix import Unix, path_of
 
@@ -182,7 +182,8 @@ class Ends:
     def dial(self) -> Outflow:
         return Outflow(
             self.path, b"me", lambda: self.told.append("renewed"),
-            cut=lambda: self.told.append("cut"), refused=lambda: self.told.append("refused"),
+            cut=lambda: self.told.append("cut"),
+            refused=lambda what: self.told.append(f"refused {what[0]:x}"),
         )  # fmt: skip
 
     async def accept(self) -> Inflow:
@@ -242,7 +243,7 @@ async def test_who_cannot_take_memory_says_so_before_it_hangs_up(ends: Ends) -> 
     inflow.refuse_memory("there is no room")
     await until(lambda: "cut" in ends.told)
 
-    assert ends.told == ["there is no room", "refused", "cut"]
+    assert ends.told == ["there is no room", "refused 15", "cut"]
     out.close()
 
 
@@ -256,7 +257,7 @@ async def test_descriptors_that_do_not_fit_are_refused_memory(
     out.send_bound(b"news", regions=[region] * 5)
     await until(lambda: "cut" in ends.told)
 
-    assert ends.told[:2] == ["this process has no room for the descriptors that came", "refused"]
+    assert ends.told[:2] == ["this process has no room for the descriptors that came", "refused 15"]
     out.close()
 
 
@@ -274,7 +275,7 @@ async def test_a_strangers_news_end_its_connection_and_leave_nothing(
         os.close(null)
         await until(lambda: transport(pair, "right").foreign)
 
-        assert dialled.recv(9) == REFUSAL
+        assert dialled.recv(9) == ALL_REFUSED
 
     assert "right: memory that is lent could not be taken in" in caplog.text
     await until(lambda: descriptors() == before)

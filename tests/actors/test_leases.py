@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.actors.lent import LARGE, Reader, begun, descriptors, piece, pool
-from tether.actors.leases import MOST, Leases
+from tests.actors.pretend import Pretend
+from tether.actors.leases import MOST, Leases, OtherGpu
 from tether.actors.loans import BOARD
 from tether.actors.region import Region
 from tether.actors.segments import SEGMENTS, SLOTS
@@ -201,3 +202,49 @@ def test_no_place_reaches_beyond_its_slot(place: tuple[int, int, int, int]) -> N
         assert base <= seen.ctypes.data
         assert seen.ctypes.data + seen.nbytes <= base + 8192
         assert (number, seen.nbytes, int(seen.sum())) == (5, nbytes, 0)
+
+
+def test_a_gpus_memory_is_read_until_the_gpu_has_done_what_it_was_given(gpu: Pretend) -> None:
+    owner, reader = pool(), Reader()
+    memory = owner.take_on("gpu", LARGE)
+    assert memory is not None
+    slot = owner.shared(memory.data_ptr())
+    assert slot is not None
+    number, index = begun(reader.lending).lend(slot)
+    reader.hear()
+    seen = reader.leases.lease(number, index, 0, LARGE)
+    memory.fill_(7)
+    same = bool((seen == 7).all())
+
+    gpu.work()
+    del seen
+    gc.collect()
+    while_it_works = slot.unread()
+    gpu.finish()
+    gpu.after(gpu.fence(""))
+
+    assert (same, while_it_works, slot.unread()) == (True, False, True)
+
+
+def test_memory_of_a_gpu_that_is_not_seen_here_is_refused_apart(gpu: Pretend) -> None:
+    owner, reader = pool(), Reader()
+    memory = owner.take_on("gpu", LARGE)
+    assert memory is not None
+    slot = owner.shared(memory.data_ptr())
+    assert slot is not None
+    begun(reader.lending).lend(slot)
+    before = descriptors()
+    gpu.sees.clear()
+
+    with pytest.raises(OtherGpu, match="this process does not see GPU feed"):
+        reader.hear()
+
+    reader.leases.close()
+    assert descriptors() <= before + 1  # the board's
+
+
+def test_news_of_a_segment_are_four_numbers_and_a_gpu() -> None:
+    with pytest.raises(ValueError, match="came where a segment belongs"):
+        Leases().news(msgpack.packb([False, [[1, 2, 3, 4, "gpu", 6]], []]))
+    with pytest.raises(ValueError, match="5 came where a name belongs"):
+        Leases().news(msgpack.packb([False, [[1, 2, 4096, 4, 5]], []]))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.actors.lent import LARGE, Reader, begun, descriptors, piece, pool
-from tether.actors.loans import TRIES, Lending
+from tether.actors.loans import ALL_REFUSED, GPU_REFUSED, TRIES, Lending
 from tether.actors.region import Region
 
 
@@ -265,3 +265,14 @@ def test_nothing_that_is_read_is_used_again_and_in_the_end_all_is_free(
     gc.collect()
     free = [each for pieces in play.owner._free.values() for each in pieces]
     assert all(each.unread() for each in free)
+
+
+def test_who_refuses_a_gpus_memory_is_still_lent_the_hosts() -> None:
+    lending = Lending()
+    lending.refuse(GPU_REFUSED)
+    after = lending.loans()
+    assert after is not None
+    lending.refuse(ALL_REFUSED)
+    lending.cut()
+
+    assert (after.gpus, lending.loans()) == (False, None)

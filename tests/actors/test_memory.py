@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.actors.lent import Reader, descriptors
+from tests.actors.pretend import GPU, Pretend
 from tether.actors.memory import ALIGNMENT, PAGE, Pool, aligned, rounded
 from tether.actors.segments import Segments
+from tether.actors.tensors import region_of
 
 
 @given(st.integers(1, 1 << 20))
@@ -201,3 +203,64 @@ def test_a_fork_neither_uses_nor_makes_shared_memory(monkeypatch: pytest.MonkeyP
     memory = pool.take(LARGE)
 
     assert pool.shared(memory.ctypes.data) is None
+
+
+def test_a_gpus_memory_is_used_again_for_its_size_and_never_for_the_hosts(gpu: Pretend) -> None:
+    pool = Pool(Segments())
+    on_gpu = pool.take_on("gpu", 200_000)
+    assert on_gpu is not None
+    address = on_gpu.data_ptr()
+    piece = pool.shared(address)
+    assert piece is not None
+    assert (piece.gpu, pool.owns(address)) == (GPU, True)
+
+    del on_gpu
+    gc.collect()
+    on_host = pool.take(200_000)
+    again = pool.take_on("gpu", 200_000)
+
+    assert again is not None
+    assert (on_host.ctypes.data == address, again.data_ptr() == address) == (False, True)
+
+
+def test_small_pieces_of_a_gpus_memory_share_a_segment(gpu: Pretend) -> None:
+    pool = Pool(Segments())
+    pieces = [pool.take_on("gpu", 100) for _ in range(3)]
+
+    found = [pool.shared(piece.data_ptr()) for piece in pieces if piece is not None]
+
+    assert len({piece.segment for piece in found if piece is not None}) == 1
+
+
+def test_a_gpu_that_shares_nothing_or_is_full_gives_none(gpu: Pretend) -> None:
+    gpu.room = False
+    full = Pool(Segments()).take_on("gpu", 100)
+    gpu.sees.clear()
+
+    assert (full, Pool(Segments()).take_on("gpu", 100), Pool().take_on("gpu", 100)) == (None,) * 3
+
+
+def test_what_a_gpu_needs_is_made_room_for_by_what_nobody_uses(gpu: Pretend) -> None:
+    pool = Pool(Segments(most=1))
+    del (memory := {0: pool.take(200_000)})[0]
+    gc.collect()
+
+    assert memory == {}
+    assert pool.take_on("gpu", 100) is not None
+
+
+def test_memory_in_use_by_a_fork_is_its_parents(
+    gpu: Pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = Pool(Segments())
+    fake = os.getpid() + 1
+    monkeypatch.setattr(os, "getpid", lambda: fake)
+
+    assert pool.take_on("gpu", 100) is None
+
+
+def test_only_shared_memory_of_the_host_is_a_region(gpu: Pretend) -> None:
+    pool = Pool(Segments())
+
+    assert region_of(pool.take(200_000)) is not None
+    assert region_of(pool.take(100)) is None

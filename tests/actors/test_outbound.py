@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.actors.conftest import call
+from tests.actors.pretend import Pretend
 from tether.actors.journal import Row, Word
 from tether.actors.ledger import Ledger
-from tether.actors.message import OVERHEAD, Kind
+from tether.actors.message import OVERHEAD, Body, Kind, Message
 from tether.actors.outbound import PACKET_BYTES, SMALL, Outbound, packetful
 from tether.actors.packet import Ack, Window
 
@@ -431,3 +432,16 @@ def test_the_books_of_all_incarnations_of_a_receiver_close(events: list[str], la
     assert receivers.added == books.handled + books.dropped.total() + books.unknown
     assert receivers.added == sum(row[Word.SENT] for row in receivers.rows)
     assert receivers.withdrawn == sum(row[Word.WITHDRAWN] for row in receivers.rows)
+
+
+def test_what_waits_for_a_gpu_is_no_small_packet(gpu: Pretend) -> None:
+    out = Outbound(Window(), None)
+    waits, plain = Body(b"x"), Body(b"x")
+    waits.fences = (gpu.fence(""),)
+    sizes = []
+    for body in (waits, plain):
+        out.add(Message(Kind.ANSWER, 1, "", body))
+        out.take(0.0)
+        sizes.append(out.small)
+
+    assert sizes == [False, True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import gc
 import mmap
 import os
 
@@ -119,3 +120,14 @@ def test_without_memory_it_is_an_error_of_the_system_and_leaves_nothing(
         Region.create(4096)
 
     assert descriptors() == before
+
+
+def test_memory_that_a_gpu_knows_is_forgotten_by_it_before_it_ends() -> None:
+    region, told = Region.create(4096), list[str]()
+    region.unpin = lambda: told.append("forgotten")
+    before = list(told)
+
+    del region
+    gc.collect()
+
+    assert (before, told) == ([], ["forgotten"])

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.actors.pretend import Pretend
 from tether.actors import codec, tensors
+from tether.actors.memory import Pool
 from tether.actors.message import Part
+from tether.actors.segments import Segments
 
 DTYPES = sorted(name for name in tensors.DTYPES if hasattr(torch, name))
 
@@ -213,3 +216,49 @@ def test_what_is_no_shape_is_refused_before_it_is_multiplied(shape: Any) -> None
 
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
+
+
+def test_a_tensor_on_a_gpu_is_copied_there_or_lent(gpu: Pretend) -> None:
+    pool = Pool(Segments())
+    x = pool.take_on("gpu", 2000)
+    assert x is not None
+    x = x.view(torch.bfloat16)
+
+    *_, lent = tensors.tensor_part(x, pool.owns, pool.take, pool.take_on)
+    *_, copied = tensors.tensor_part(x[::2], pool.owns, pool.take, pool.take_on)
+    *_, alone = tensors.tensor_part(x, lambda _: False, pool.take, lambda *_: None)
+    *_, off = tensors.tensor_part(x, lambda _: False, pool.take)
+
+    assert (lent.address, lent.value.data_ptr()) == (x.data_ptr(), x.data_ptr())
+    assert pool.shared(copied.value.data_ptr()) is not None
+    assert [pool.shared(part.value.data_ptr()) for part in (alone, off)] == [None, None]
+
+
+def test_what_came_goes_up_to_a_gpu_and_is_read_until_a_fence(gpu: Pretend) -> None:
+    pool = Pool(Segments())
+    memory = pool.take(400_000)
+    torch.from_numpy(memory).view(torch.float32).fill_(3)
+    part = Part(400_000, memory=memory)
+    gpu.work()
+
+    x = tensors.rebuilt_tensor("float32", [100_000], part, "gpu")
+    waits = [fence.passed for fence in tensors.unread((part, Part(4)))]
+    gpu.finish()
+
+    assert waits == [False]
+    assert x.sum() == 300_000
+    assert gpu.raised == 400_000
+
+
+def test_what_came_on_a_gpu_is_read_until_the_gpu_is_done(gpu: Pretend) -> None:
+    part = Part(4, memory=torch.zeros(4, dtype=torch.uint8))
+    gpu.work()
+
+    assert [fence.passed for fence in tensors.unread((part,))] == [False]
+    assert tensors.unread((Part(4), Part(4, memory=np.zeros(4, np.uint8)))) == ()
+
+
+def test_bytes_on_a_gpu_that_nobody_staged_are_fetched_at_once(gpu: Pretend) -> None:
+    x = torch.ones(3, dtype=torch.bfloat16)
+
+    assert bytes(tensors.raw(Part(6, value=x))) == bytes(x.view(torch.uint8).numpy())
