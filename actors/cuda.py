@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from tether.actors.returns import Returns
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -36,13 +38,25 @@ class CudaFence:
         self.event.synchronize()
 
 
+class Kept(Returns[tuple["Fence", tuple[Any, ...]]]):
+    """Objects that a GPU still reads or writes, each with the fence behind that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: list[tuple[Fence, tuple[Any, ...]]] = []
+
+    def book(self, item: tuple[Fence, tuple[Any, ...]]) -> None:
+        """Keep objects behind a fence, and let go of all whose fence is passed."""
+        self._kept = [entry for entry in [*self._kept, item] if not entry[0].passed]
+
+
 class Cuda:
     """The GPUs this process sees, met when the first tensor is that lies on one."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._sides: dict[torch.device, torch.cuda.Stream] = {}
-        self._kept: list[tuple[Fence, tuple[Any, ...]]] = []
+        self._kept = Kept()
 
     def holds(self, tensor: Tensor) -> bool:
         """Tell whether a tensor lies on a GPU."""
@@ -146,8 +160,7 @@ class Cuda:
 
     def after(self, fence: Fence, *kept: Any) -> None:
         """Keep objects until a fence is passed: seen to whenever there is a new one."""
-        self._kept.append((fence, kept))
-        self._kept = [entry for entry in self._kept if not entry[0].passed]
+        self._kept.put((fence, kept))
 
 
 def _device(gpu: str) -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -38,6 +39,32 @@ def test_what_is_kept_is_let_go_of_behind_its_fence() -> None:
     del before
     gc.collect()
     assert watched() is None
+
+
+def test_what_ends_in_other_threads_and_while_others_end_is_kept_and_let_go_of() -> None:
+    cuda, gpu = Cuda(), Pretend()
+    ended: list[int] = []
+
+    class Ends:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __del__(self) -> None:
+            if self.number < 100:
+                cuda.after(gpu.fence(""), Ends(self.number + 100))
+            ended.append(self.number)
+
+    gpu.work()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda number: cuda.after(gpu.fence(""), Ends(number)), range(100)))
+    gc.collect()
+    before = list(ended)
+    gpu.finish()
+    cuda.after(gpu.fence(""))
+    gc.collect()
+
+    assert before == []
+    assert sorted(ended) == list(range(200))
 
 
 def test_the_hosts_tensors_lie_on_no_gpu_and_go_to_no_stream() -> None:
