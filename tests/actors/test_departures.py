@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,29 +126,26 @@ async def test_what_lies_on_a_gpu_travels_both_ways(pair: Pair) -> None:
     assert pair.came == [1.0] * 3
 
 
-async def test_what_is_taken_back_while_it_waits_is_dropped(pair: Pair) -> None:
+async def out_of_time(pair: Pair) -> None:
+    with pytest.raises(TimeoutError):
+        async with within(0.01):
+            await pair.center.take(on_gpu(2))
+
+
+async def cancelled(pair: Pair) -> None:
+    asking = asyncio.ensure_future(pair.center.take(on_gpu(2)))
+    await until(lambda: pair.gpu.waiting)
+    asking.cancel()
+    await asyncio.wait([asking])
+
+
+@pytest.mark.parametrize("ask", [out_of_time, cancelled])
+async def test_what_is_taken_back_while_it_waits_is_dropped(
+    pair: Pair, ask: Callable[[Pair], Awaitable[None]]
+) -> None:
     async def play() -> Any:
         pair.gpu.work()
-        with pytest.raises(TimeoutError):
-            async with within(0.01):
-                await pair.center.take(on_gpu(2))
-        pair.gpu.finish()
-        return await pair.center.take("next")
-
-    assert await pair.world.act(play) == 1
-    await pair.world.quiet()
-    books = pair.world.books("script/0", "center/0")
-    assert (pair.came, books["in_flight"]) == (["next"], 0)
-    assert sum(books["dropped"].values()) == 1
-
-
-async def test_what_is_cancelled_while_it_waits_is_dropped_behind_it(pair: Pair) -> None:
-    async def play() -> Any:
-        pair.gpu.work()
-        asking = asyncio.ensure_future(pair.center.take(on_gpu(2)))
-        await until(lambda: pair.gpu.waiting)
-        asking.cancel()
-        await asyncio.wait([asking])
+        await ask(pair)
         pair.gpu.finish()
         return await pair.center.take("next")
 
