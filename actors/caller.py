@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tether.actors.context import acting, deadline
 from tether.actors.handlers import Handler
 from tether.actors.link import Link
-from tether.actors.message import Kind, Message
+from tether.actors.message import Body, Kind, Message
 from tether.actors.plain import plain_body
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ TELL = Kind.TELL
 class Caller:
     """Sends one message to one actor; keeps the link of who called last."""
 
-    __slots__ = ("_calls", "_cell", "_link", "handler", "name")
+    __slots__ = ("_calls", "_cell", "_link", "_plain", "handler", "name")
 
     def __init__(self, calls: Calls, name: str, handler: Handler) -> None:
         self._calls = calls
@@ -28,22 +28,26 @@ class Caller:
         self.handler = handler
         self._cell: Cell | None = None
         self._link: Link | None = None
+        self._plain = True
+        """Whether its last arguments were plain: to try in vain costs an exception."""
 
     async def ask(self, *args: Any, **kwargs: Any) -> Any:
         """Send an ask, and return its answer."""
-        calls, name, handler = self._calls, self.name, self.handler
-        body = plain_body([list(args), kwargs]) if calls.presses is None else None
+        calls = self._calls
+        plain = self._plain and calls.presses is None
+        body = plain_body([list(args), kwargs]) if plain else None
         if body is None:
-            body = calls.encode(handler, args, kwargs, name)
-        return await calls.call(name, handler, body)
+            body = self._encoded(args, kwargs)
+        return await calls.call(self.name, self.handler, body)
 
     async def tell(self, *args: Any, **kwargs: Any) -> None:
         """Hand a one-way over: at once if there is room for it, and then nobody waits."""
         calls, handler = self._calls, self.handler
         here = acting.get()
-        body = plain_body([list(args), kwargs]) if calls.presses is None else None
+        plain = self._plain and calls.presses is None
+        body = plain_body([list(args), kwargs]) if plain else None
         if body is None:
-            body = calls.encode(handler, args, kwargs, self.name)
+            body = self._encoded(args, kwargs)
         if here is not None and not here.cell.stopped and self.name not in calls.directory.gone:
             cell, link = here.cell, self._link
             if link is None or link.parted or cell is not self._cell:
@@ -54,6 +58,12 @@ class Caller:
                 calls.left(link, message)
                 return
         await calls.call(self.name, handler, body)
+
+    def _encoded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Body:
+        """Return arguments that may not be plain, and note whether the next may be."""
+        body = self._calls.encode(self.handler, args, kwargs, self.name)
+        self._plain = body.plain
+        return body
 
     def _joined(self, cell: Cell) -> Link:
         """Return the link from who calls now, and keep it for the next time."""

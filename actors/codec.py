@@ -12,7 +12,7 @@ from tether.actors import accelerator, tensors
 from tether.actors.assembly import Take
 from tether.actors.extent import check_extent
 from tether.actors.message import Body, Part
-from tether.actors.plain import INLINE, malformed, plain_body, unpack_plain
+from tether.actors.plain import INLINE, malformed, unpack_plain
 from tether.actors.press import Press, rebuilt
 from tether.actors.records import fields_of, made_record
 
@@ -59,14 +59,12 @@ def encode(
     Large copies are put in memory of `take`, those of what lies on a GPU in memory of `take_on`;
     `press` makes them smaller. Raises TypeError naming what does not travel.
     """
-    if press is None and (body := plain_body(value)) is not None:
-        return body
     encoder, packer = _begun(lendable, take)
     if press is not None:
         encoder.press = press
     encoder.take_on = take_on
     data = _packed(packer, value)
-    body = Body(data, tuple(encoder.parts))
+    body = Body(data, tuple(encoder.parts), encoder.plain)
     if encoder.on_gpu is not None:
         body.fences = (accelerator.here.fence(encoder.on_gpu),)
     if press is not None:
@@ -113,7 +111,7 @@ def _mapped(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
 class _Encoder:
     """One value on its way out: collects the parts it meets."""
 
-    __slots__ = ("depth", "lendable", "on_gpu", "parts", "press", "take", "take_on")
+    __slots__ = ("depth", "lendable", "on_gpu", "parts", "plain", "press", "take", "take_on")
 
     def __init__(self) -> None:
         self.depth = 0
@@ -122,6 +120,7 @@ class _Encoder:
 
     def end(self) -> None:
         """Let go of all that belongs to one value."""
+        self.plain = True  # until something has to be extended
         self.lendable: tensors.Lendable = nothing_lendable
         self.take: Take | None = None
         self.take_on: tensors.TakeOn | None = None
@@ -144,6 +143,7 @@ class _Encoder:
 
     def extended(self, value: Any) -> msgpack.ExtType:
         """Return what msgpack does not know as an extension."""
+        self.plain = False
         if self.press is not None and (pressed := self.press(value)) is not None:
             return self.part(COMPRESSED, *pressed)
         small = tensors.small(value, INLINE)

@@ -19,7 +19,7 @@ from tether.actors.link import Link
 from tether.actors.memory import Pool
 from tether.actors.message import LAST_CALL, Body, Kind, Message
 from tether.actors.packet import Pair, Window
-from tether.actors.plain import plain_arguments, plain_body
+from tether.actors.plain import NATIVE, plain_arguments, plain_body
 from tether.actors.press import Presses, Ways, book
 from tether.actors.probes import Probes
 from tether.actors.records import argument_records
@@ -166,7 +166,7 @@ class Node:
     def answer(self, cell: Cell, message: Message, value: Any, here: Acting) -> None:
         """Send an ask its answer, snapshotted unless it lies in a buffer of its handler."""
         presses = self.calls.presses
-        body = plain_body(value) if presses is None else None
+        body = plain_body(value) if presses is None and type(value) in NATIVE else None
         if body is None:
             body = self._encoded(cell, message, value, here)
         self._reply(message.link, message, Kind.ANSWER, body)

@@ -15,6 +15,9 @@ INLINE = 64 << 10
 LIBRARY = msgpack.UnpackException, msgspec.MsgspecError
 """What the decoders raise by themselves."""
 
+NATIVE = frozenset({type(None), bool, int, float, str, bytes, list, dict})
+"""Types that msgpack knows by itself: to try a value of another one in vain costs an exception."""
+
 _packer = [msgpack.Packer(strict_types=True)]
 """The one that packs now: it runs nobody's code, so nothing can come in its way."""
 

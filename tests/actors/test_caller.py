@@ -179,3 +179,12 @@ async def test_what_does_not_travel_is_refused_with_the_message(world: World) ->
     for message in ("tell", "ask"):
         with pytest.raises(TypeError, match=rf"Center\.{message}: a builtins\.object does not"):
             await getattr(center, message)(object())
+
+
+async def test_what_is_plain_and_what_is_not_may_take_turns(world: World) -> None:
+    center = world.spawn("center/0", Center)
+    values = [1, (2, 3), [4], 2**70, {"a": (5,)}, "text", None]
+
+    answers = [await center.ask(value) for value in values]
+
+    assert answers == values

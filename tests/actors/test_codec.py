@@ -23,7 +23,7 @@ from tether.actors import Group, codec, tensors
 from tether.actors.group import live_group, live_of
 from tether.actors.membership import Membership
 from tether.actors.message import Body, Part
-from tether.actors.plain import INLINE
+from tether.actors.plain import INLINE, plain_body
 from tether.actors.ref import Office, make_ref
 
 
@@ -505,3 +505,18 @@ def test_what_lies_on_a_gpu_is_a_part_however_small_and_waits_behind_a_fence(gpu
     assert [[fence.passed for fence in body.fences] for body in (small, none)] == [[False], []]
     gpu.finish()
     assert [fence.passed for fence in small.fences] == [True]
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ([["x", 2.5, None, {"a": b"b"}], {}], True),
+        ([2**64, -(2**63) - 1], False),
+        ([(1, 2)], False),
+        ([[torch.ones(3)], {}], False),
+        ([torch.ones(100_000)], False),
+    ],
+)
+def test_a_body_says_whether_all_of_it_is_msgpacks_own(value: Any, plain: bool) -> None:
+    assert codec.encode(value).plain is plain
+    assert (plain_body(value) is not None) is plain
