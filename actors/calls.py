@@ -8,7 +8,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from tether.actors import codec, debug, failures
+from tether.actors import codec, debug, failures, forms
 from tether.actors.asks import Ask, Asks
 from tether.actors.caller import Caller
 from tether.actors.context import Acting, Link, acting, deadline
@@ -108,6 +108,10 @@ class Calls:
         press = None
         if self.presses is not None and to:
             press = self.presses.press(self._caller(), to, handler.name)
+        if press is None and len(args) == 1 and not kwargs:
+            body = forms.body_of(args[0], call=True)
+            if body is not None:
+                return body
         try:
             return codec.encode([list(args), kwargs], lendable, pool.take, press, pool.take_on)
         except TypeError as error:

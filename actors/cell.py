@@ -53,6 +53,10 @@ class Desk(Protocol):
         """Send an ask its answer; booked as handled."""
         ...
 
+    def answer_rows(self, asks: list[Message], values: Any) -> bool:
+        """Send each ask its row of one tensor; tell whether that could be done at once."""
+        ...
+
     def fail(self, cell: Cell, message: Message, error: BaseException) -> None:
         """Send an ask its failure; booked as handled."""
         ...

@@ -8,15 +8,16 @@ from typing import Any
 
 import msgpack
 
-from tether.actors import accelerator, tensors
+from tether.actors import accelerator, forms, tensors
 from tether.actors.assembly import Take
 from tether.actors.extent import check_extent
+from tether.actors.forms import TENSOR, remember
 from tether.actors.message import Body, Part
 from tether.actors.plain import INLINE, malformed, unpack_plain
 from tether.actors.press import Press, rebuilt
 from tether.actors.records import fields_of, made_record
 
-TUPLE, TENSOR, ARRAY, REF, GROUP, RECORD, INTEGER, COMPRESSED = range(1, 9)
+TUPLE, ARRAY, REF, GROUP, RECORD, INTEGER, COMPRESSED = 1, *range(3, 9)
 
 _PLAIN = msgpack.Packer(strict_types=True)
 """For what needs no extension: it runs nobody's code, so nothing can come in its way."""
@@ -29,11 +30,9 @@ which takes some 40 kB of a stack that may be 8 MB."""
 
 CROWD = 1024
 """Keys of a dict of which more than half may have the same hash."""
-FORMS = 1024
-"""How many forms of small tensors are remembered each way."""
 _heads: dict[tuple[str, tuple[int, ...]], bytes] = {}
 """What stands before the bytes of a small tensor, by dtype and shape."""
-NO_MAKER: tuple[bytes, Callable[[bytes], Any] | None] = b"", None
+NO_MAKER: tuple[bytes, Callable[[bytes | memoryview], Any] | None] = b"", None
 _makers = {0: NO_MAKER}
 """The head that came last in a content of so many bytes, and what makes the tensor of the rest."""
 
@@ -96,7 +95,12 @@ def decode(
     try:
         if body.plain:
             return unpack_plain(data)
-        return _Decoder(parts, device, records or {}, ref, group, take).unpack(data)
+        if not parts and device == "cpu" and (known := forms.read(data)) is not None:
+            return known
+        value = _Decoder(parts, device, records or {}, ref, group, take).unpack(data)
+        if not parts:
+            forms.learn(data, value)
+        return value
     except Exception as error:
         raise malformed(body, error) from error
 
@@ -223,15 +227,8 @@ def _head(dtype: str, shape: tuple[int, ...], content: bytes) -> bytes:
     head = _heads.get((dtype, shape))
     if head is None:
         packed: bytes = _PLAIN.pack([dtype, list(shape), content])
-        head = _remember(_heads, (dtype, shape), packed[: len(packed) - len(content)])
+        head = remember(_heads, (dtype, shape), packed[: len(packed) - len(content)])
     return head
-
-
-def _remember(forms: dict[Any, Any], key: Any, form: Any) -> Any:
-    if len(forms) >= FORMS:
-        forms.clear()
-    forms[key] = form
-    return form
 
 
 class _Decoder:
@@ -303,7 +300,7 @@ class _Decoder:
         dtype, shape, content = self.inner(data)
         made = tensors.rebuilt_tensor(dtype, shape, self.part(content), self.device)
         if isinstance(content, bytes) and (make := tensors.maker(made)) is not None:
-            _remember(_makers, len(data), (data[: len(data) - len(content)], make))
+            remember(_makers, len(data), (data[: len(data) - len(content)], make))
         return made
 
     def part(self, content: int | bytes) -> Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tether.actors import codec, failures
+from tether.actors import codec, failures, forms
 from tether.actors.calls import Calls
 from tether.actors.cell import Cell
 from tether.actors.clock import Clock, SystemClock
@@ -171,8 +171,21 @@ class Node:
             body = self._encoded(cell, message, value, here)
         self._reply(message.link, message, Kind.ANSWER, body)
 
+    def answer_rows(self, asks: list[Message], values: Any) -> bool:
+        """Send each ask its row of one tensor; tell whether that could be done at once."""
+        if self.witness is not None or self.calls.presses is not None:
+            return False
+        bodies = forms.rows(values)
+        if bodies is None:
+            return False
+        for ask, body in zip(asks, bodies, strict=True):
+            self._reply(ask.link, ask, Kind.ANSWER, body)
+        return True
+
     def _encoded(self, cell: Cell, message: Message, value: Any, here: Acting) -> Body:
         """Return an answer as it travels, compressed where the wiring says so."""
+        if self.calls.presses is None and (body := forms.body_of(value, call=False)) is not None:
+            return body
         presses, press = self.calls.presses, None
         if presses is not None:
             press = presses.press(cell.name, message.source, f"{message.method} answers")

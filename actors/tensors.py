@@ -107,7 +107,7 @@ def _numpy_name(dtype: torch.dtype) -> str | None:
     return name if name in NUMPY_DTYPES else None
 
 
-def maker(like: Tensor) -> Callable[[bytes], Tensor] | None:
+def maker(like: Tensor) -> Callable[[bytes | memoryview], Tensor] | None:
     """Return what makes tensors of this dtype and shape from their bytes, if numpy knows how."""
     name = _numpy_name(like.dtype)
     if name is None or not like.numel():

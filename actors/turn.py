@@ -173,11 +173,20 @@ class BatchTurn(Turn):
             for call in calls:
                 self.failed(call, ours(error))
             return
+        if self.batch.stack and self.desk.answer_rows(calls, answers):
+            for call in calls:
+                self._book(call)
+            return
         for call, value in zip(calls, answers, strict=True):
             if isinstance(value, Exception):
                 self.failed(call, value)
             else:
                 self._answer(call, value, here)
+
+    def _book(self, call: Message) -> None:
+        """Book a call as handled that was answered together with others."""
+        call.link.inward.handled(call.body.size)
+        self.desk.acknowledge(call.link)
 
     def _answer(self, call: Message, value: Any, here: Acting) -> None:
         try:

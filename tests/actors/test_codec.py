@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.actors.pretend import Pretend
-from tether.actors import Group, codec, tensors
+from tether.actors import Group, codec, forms, tensors
 from tether.actors.group import live_group, live_of
 from tether.actors.membership import Membership
 from tether.actors.message import Body, Part
@@ -284,7 +284,7 @@ def test_small_tensors_of_the_same_size_and_different_forms_keep_theirs() -> Non
 
 
 def test_no_more_forms_are_remembered_than_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "FORMS", 3)
+    monkeypatch.setattr(forms, "FORMS", 3)
 
     for size in range(1, 12):
         tensor = torch.arange(float(size))
@@ -292,6 +292,8 @@ def test_no_more_forms_are_remembered_than_some(monkeypatch: pytest.MonkeyPatch)
 
     assert len(codec._heads) <= 3
     assert len(codec._makers) <= 3
+    assert len(forms._known) <= 3
+    assert len(forms._ends) <= 3
 
 
 @pytest.mark.device
@@ -486,6 +488,7 @@ def test_a_mutated_small_tensor_is_what_it_is_to_one_who_knows_no_forms(
 
     knowing = outcome()
     codec._makers.clear()
+    forms._known.clear()
 
     assert outcome() == knowing
 
