@@ -23,13 +23,16 @@ _PACKER = msgpack.Packer(strict_types=True)
 
 
 class Form(NamedTuple):
-    """What stands before the bytes of a tensor and after them, and what makes one of them."""
+    """What stands around the bytes of a tensor, and what makes one of them, or a stack of many."""
 
     head: bytes
     tail: bytes
     call: bool
     """Whether it is the only argument of a call, and not an answer."""
     make: Callable[[bytes | memoryview], Any]
+    stack: Callable[[list[bytes], int, Any], Any]
+    like: Any
+    """A tensor of this form."""
 
 
 _ends: dict[tuple[str, tuple[int, ...], bool], tuple[bytes, bytes]] = {}
@@ -70,6 +73,26 @@ def read(data: bytes) -> Any:
     return [[made], {}] if form.call else made
 
 
+def stacked(bodies: list[Body], room: Callable[[Any], Any]) -> Any:
+    """Return the tensors of calls that are all of one known form, in one; None where they are not.
+
+    `room` gives the memory for such tensors, first dimension = calls, and maybe for more.
+    """
+    size = len(bodies[0].data)
+    form = _known.get(size)
+    if form is None or not form.call:
+        return None
+    head, tail = form.head, form.tail
+    for body in bodies:
+        data = body.data
+        alike = len(data) == size and data.startswith(head) and data.endswith(tail)
+        if body.plain or not alike:
+            return None
+    stack = room(form.like)[: len(bodies)]
+    form.stack([body.data for body in bodies], len(head), stack)
+    return stack
+
+
 def learn(data: bytes, value: Any) -> None:
     """Remember the form of a body that was decoded, if it has one."""
     match value:
@@ -87,7 +110,9 @@ def learn(data: bytes, value: Any) -> None:
     head, tail = _around(dtype, tuple(tensor.shape), tensor.nbytes, call)
     whole = len(head) + tensor.nbytes + len(tail) == len(data)
     if whole and data.startswith(head) and data.endswith(tail):
-        remember(_known, len(data), Form(head, tail, call, make))
+        like = tensor.new_zeros(()).expand(tensor.shape)  # which takes the memory of one number
+        form = Form(head, tail, call, make, tensors.stacker(like), like)
+        remember(_known, len(data), form)
 
 
 def _around(dtype: str, shape: tuple[int, ...], size: int, call: bool) -> tuple[bytes, bytes]:

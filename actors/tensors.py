@@ -122,6 +122,20 @@ def maker(like: Tensor) -> Callable[[bytes | memoryview], Tensor] | None:
     return lambda data: from_numpy(np.ndarray(shape, numpy_kind, bytearray(data)))
 
 
+def stacker(like: Tensor) -> Callable[[list[bytes], int, Tensor], Any]:
+    """Return what lays tensors like this one into one: the bytes of each, from a place on."""
+    import numpy as np
+
+    kind, shape = np.dtype(str(like.dtype).removeprefix("torch.")), (1, *like.shape)
+
+    def stack(data: list[bytes], start: int, out: Tensor) -> Any:
+        return np.concatenate(
+            [np.ndarray(shape, kind, each, start) for each in data], out=out.numpy()
+        )
+
+    return stack
+
+
 def _plain(tensor: Tensor) -> bool:
     return not (tensor.is_conj() or tensor.is_neg())
 

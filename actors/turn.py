@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tether.actors import debug
+from tether.actors import debug, forms
 from tether.actors.context import Acting, acting, deadline
 from tether.actors.handlers import Batch, Handler
 from tether.actors.message import OVERHEAD, Body, Kind, Message
@@ -119,7 +119,9 @@ class BatchTurn(Turn):
             gathered = await self._gather(message)
             self.cell.keep_before(max(call.cut for call in gathered))
             calls = [call for call in gathered if self.cell.in_time(call)]
-            calls, items = self._decoded(calls)
+            items = self._laid_out(calls)
+            if items is None:
+                calls, items = self._decoded(calls)
             if calls:
                 await self._handle(calls, items)
         finally:
@@ -136,6 +138,15 @@ class BatchTurn(Turn):
                 break
             calls += mailbox.take(method, batch.max_size - len(calls))
         return calls
+
+    def _laid_out(self, calls: list[Message]) -> Any:
+        """Return the callers' tensors in one, straight from the bytes that came; None if none."""
+        if not (calls and self.batch.stack and self.cell.device == "cpu"):
+            return None
+        try:
+            return forms.stacked([call.body for call in calls], self._room)
+        except Exception:  # the longer way fails too, and says for whom
+            return None
 
     def _decoded(self, calls: list[Message]) -> tuple[list[Message], list[Any]]:
         """Return the calls whose one argument could be decoded, and the arguments."""
@@ -158,7 +169,7 @@ class BatchTurn(Turn):
             )
         return given[0]
 
-    async def _handle(self, calls: list[Message], items: list[Any]) -> None:
+    async def _handle(self, calls: list[Message], items: Any) -> None:
         message = calls[0]
         here = Acting(self.cell, message.chain, self.cell.turn)
         acting.set(here)
@@ -166,7 +177,8 @@ class BatchTurn(Turn):
         for call in calls:
             self.begin(call)
         try:
-            argument = self._stacked(items) if self.batch.stack else items
+            stack = self.batch.stack and isinstance(items, list)
+            argument = self._stacked(items) if stack else items
             answers = await self.handler.function(self.cell.actor, argument)
             self._count(answers, calls)
         except (Exception, asyncio.CancelledError) as error:
@@ -201,13 +213,18 @@ class BatchTurn(Turn):
             )
 
     def _stacked(self, items: list[Any]) -> Any:
-        """Stack the callers' tensors in one buffer that is made once and grows as needed."""
+        """Return the callers' tensors in one."""
         import torch
 
-        first = items[0]
-        shape = (self.batch.max_size, *first.shape)
+        return torch.stack(items, out=self._room(items[0])[: len(items)])
+
+    def _room(self, like: Any) -> Any:
+        """Return the memory in which tensors like this one are stacked: it is kept for the next."""
+        import torch
+
+        shape = (self.batch.max_size, *like.shape)
         buffer = self.cell.stacks.get(self.handler.name)
-        if buffer is None or buffer.shape != shape or buffer.dtype != first.dtype:
-            buffer = torch.empty(shape, dtype=first.dtype, device=first.device)
+        if buffer is None or buffer.shape != shape or buffer.dtype != like.dtype:
+            buffer = torch.empty(shape, dtype=like.dtype, device=like.device)
             self.cell.stacks[self.handler.name] = buffer
-        return torch.stack(items, out=buffer[: len(items)])
+        return buffer

@@ -92,3 +92,35 @@ def test_a_known_form_is_taken_to_the_device_that_is_wanted() -> None:
     codec.decode(body)
 
     assert codec.decode(Body(body.data), device="meta").device.type == "meta"
+
+
+@pytest.mark.parametrize("shape", [(), (349,), (3, 117)])
+def test_calls_of_one_known_form_are_stacked_from_their_bytes(shape: tuple[int, ...]) -> None:
+    given = [torch.full(shape, float(k)) for k in range(3)]
+    bodies = [codec.encode([[tensor], {}]) for tensor in given]
+    codec.decode(bodies[0])
+    room = torch.zeros((4, *shape))
+
+    def memory(like: torch.Tensor) -> torch.Tensor:
+        assert (like.shape, like.dtype) == (shape, torch.float32)
+        return room
+
+    stack = forms.stacked(bodies, memory)
+
+    assert torch.equal(stack, torch.stack(given))
+    assert stack.data_ptr() == room.data_ptr()
+    assert room[3].eq(0).all()
+
+
+def test_calls_of_which_one_is_of_another_form_are_not_stacked() -> None:
+    tensor = torch.arange(12.0).view(4, 3)
+    others: list[Any] = [[[tensor.view(3, 4)], {}], [[tensor[0]], {}], [[1], {}], tensor]
+    body = codec.encode([[tensor], {}])
+    codec.decode(body)
+
+    for other in others:
+        bodies = [body, codec.encode(other)]
+        assert forms.stacked(bodies, torch.zeros_like) is None
+        assert forms.stacked(bodies[::-1], torch.zeros_like) is None
+    codec.decode(codec.encode(tensor))
+    assert forms.stacked([codec.encode(tensor)], torch.zeros_like) is None
