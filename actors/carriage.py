@@ -63,9 +63,6 @@ def carry(
     """Send packets and words to a process: large parts lent where that can be, else in chunks."""
     packets, words = outgoing
     process = lender.process
-    if len(packets) == 1 and packets[0][1].small:
-        transport.send(process, frames.pack_frame(Frame(origin, packets, words), now))
-        return
     batches = frames.batches(packets) or [[]]
     for batch in batches:
         frame = Frame(origin, batch, words if batch is batches[-1] else [])

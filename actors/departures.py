@@ -9,7 +9,7 @@ from functools import partial
 
 from tether.actors.accelerator import Fence
 from tether.actors.carriage import Lender, carry
-from tether.actors.frames import Origin
+from tether.actors.frames import Frame, Origin, pack_frame
 from tether.actors.link import Link
 from tether.actors.memory import Pool
 from tether.actors.packet import Packet, Pair
@@ -43,21 +43,20 @@ class Departures:
         self._origin = origin
         self._link = link
         self._again = again
-        self._due: dict[str, Outgoing] = {}
+        self.due: dict[str, Outgoing] = {}
+        """What has waited, and goes with the next turn."""
         self._loop = asyncio.get_running_loop()
-
-    def due(self) -> dict[str, Outgoing]:
-        """Return what has waited, and goes with this turn."""
-        due, self._due = self._due, {}
-        return due
 
     def carry(self, out: dict[str, Outgoing], now: float) -> None:
         """Carry what goes to each process, or hold back what is not ready to go."""
         for process, (packets, words) in out.items():
             assert self._transport is not None  # or there would be no link to another process
+            if len(packets) == 1 and packets[0][1].small:  # most of what leaves: no GPU, no loan
+                frame = Frame(self._origin, packets, words)
+                self._transport.send(process, pack_frame(frame, now))
+                continue
             lender = Lender(self._transport, self._pool, process)
-            if not (len(packets) == 1 and packets[0][1].small):
-                packets = self._ready(lender, packets)
+            packets = self._ready(lender, packets)
             if packets or words:
                 carry(self._transport, lender, self._origin, (packets, words), now)
 
@@ -102,7 +101,7 @@ class Departures:
                 str(error),
             )
             return
-        self._due.setdefault(process, ([], []))[0].append(item)
+        self.due.setdefault(process, ([], []))[0].append(item)
         self._again(link)
 
 

@@ -174,7 +174,7 @@ class Switch:
         dirty, self._dirty = self._dirty, {}
         spoken, self._words = self._words, []
         now = self._loop.time()
-        out = self._departures.due()
+        out, self._departures.due = self._departures.due, {}
         for link in dirty:
             if link.parted:
                 continue
