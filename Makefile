@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Compiled once here, or else anew by every process where Python may not write what it compiles.
 INSTALL := .venv/bin/uv pip install --quiet --compile-bytecode --python $(PYTHON) --constraint constraints.txt
 
-.PHONY: help demo faults simulate mutants fuzz test soak replicate gpu check
+.PHONY: help demo faults simulate mutants fuzz test soak replicate gpu compiled check
 help:
 	@echo "make demo             train EASGD with four workers, compare it with plain SGD"
 	@echo "make faults           the same while processes are killed, join and leave, and resume"
@@ -24,6 +24,7 @@ help:
 	@echo "make soak             the tests that take minutes to hours"
 	@echo "make replicate NAME   the measurements behind examples/NAME/README.md"
 	@echo "make gpu              the tests that use a CUDA device, as a table"
+	@echo "make compiled         the hot path as machine code in build/compiled, and tests of it"
 	@echo "make check            ruff, ruff format and mypy"
 
 demo: .venv/ready
@@ -58,6 +59,14 @@ soak: .venv/ready
 
 gpu: .venv/ready
 	$(PYTHON) -m pytest -v -m 'gpu or device' -rs --timeout=600 --durations=0 --durations-min=0
+
+# What every message passes through, as machine code: a folder for PYTHONPATH, and the promises kept with it.
+compiled: .venv/ready
+	@rm -rf build
+	TETHER_COMPILE=1 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation \
+	  --python $(PYTHON) --target build/compiled .
+	PYTHONPATH=$(CURDIR)/build/compiled $(PYTHON) -m pytest -q -m "not soak" --numprocesses $(JOBS) \
+	  --dist worksteal tests/conformance
 
 check: .venv/ready
 	.venv/bin/ruff check

@@ -23,8 +23,8 @@ if __name__ == "__main__":
 
 import json
 
-from benchmarks.rounds import ROOT, once
-from benchmarks.systems import ALL
+from benchmarks.rounds import once
+from benchmarks.systems import ALL, ROOT
 
 Values = dict[str, list[tuple[float, float]]]
 """By row: what it was then and is now, in each round."""

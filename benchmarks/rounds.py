@@ -8,12 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from benchmarks.systems import System
+from benchmarks.systems import ROOT, System
 from benchmarks.workloads import JOBS
 
-ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 240.0
 """Seconds after which a run is given up."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -39,9 +37,13 @@ def measured(
     return {key: values + [None] * (rounds - len(values)) for key, values in found.items()}
 
 
-def environment() -> dict[str, str]:
-    """Return what a run starts with: one thread, and the tether that PYTHONPATH names, if any."""
-    paths = [path for path in (os.environ.get("PYTHONPATH", ""), str(ROOT)) if path]
+def environment(folder: str = "") -> dict[str, str]:
+    """Return what a run starts with: one thread, and the tether that is to be found, if any is.
+
+    That is one in a folder of this checkout, or the one that PYTHONPATH names.
+    """
+    tether = str(ROOT / folder) if folder else os.environ.get("PYTHONPATH", "")
+    paths = [path for path in (tether, str(ROOT)) if path]
     return os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
@@ -51,7 +53,7 @@ def once(system: System, job: str, scale: float, say: Callable[[str], None]) -> 
     with subprocess.Popen(
         command,
         cwd=ROOT,
-        env=environment(),
+        env=environment(system.folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -30,7 +30,8 @@ if __name__ == "__main__":
 from benchmarks.actors import Center, Worker
 from benchmarks.forks import Fork
 from benchmarks.peers.zmq_block import run_curve
-from benchmarks.rounds import PATIENCE, ROOT, environment
+from benchmarks.rounds import PATIENCE, environment
+from benchmarks.systems import ROOT
 from benchmarks.transport import circumstances, load
 from tether.actors.directory import Directory, Place
 from tether.actors.frames import Origin

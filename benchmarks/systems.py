@@ -6,15 +6,21 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPILED = "build/compiled"
+"""Where `make compiled` puts it."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
     """One system: the module that drives it, and its functions there.
 
-    `needs` is a package that has to be installed. `pace` is how much of the usual amount it does,
-    so that slow ones take no longer than fast ones.
+    `needs` is a package that has to be installed, and `folder` one of this checkout in which tether
+    is found instead. `pace` is how much of the usual amount it does, so that slow ones take no
+    longer than fast ones.
     """
 
     name: str
@@ -22,12 +28,14 @@ class System:
     function: str = "run"
     jobs_name: str = "JOBS"
     needs: str = ""
+    folder: str = ""
     pace: float = 1.0
 
     @property
     def installed(self) -> bool:
         """Whether what it needs is there."""
-        return not self.needs or importlib.util.find_spec(self.needs) is not None
+        there = not self.folder or (ROOT / self.folder).is_dir()
+        return there and (not self.needs or importlib.util.find_spec(self.needs) is not None)
 
     @property
     def jobs(self) -> tuple[str, ...]:
@@ -59,6 +67,9 @@ ALL = {
         System("tether-written", "ours", "run_written", "LENT"),
         System("tether-wire", "wire"),
         System("tether-zmq", "ours", "run_tcp", "SMALL"),
+        System("tether-compiled", "ours", "run", "SHORT", folder=COMPILED),
+        System("tether-compiled-wire", "wire", folder=COMPILED),
+        System("tether-compiled-zmq", "ours", "run_tcp", "SMALL", folder=COMPILED),
         System("tether-tcp", "ours", "run_tcp", "BULK"),
         System("tether-sealed", "ours", "run_sealed", "BULK"),
         System("ray", "ray", needs="ray", pace=0.1),

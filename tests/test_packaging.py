@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -188,3 +189,43 @@ def test_a_wrong_call_in_it_is_a_type_error(
     )  # fmt: skip
 
     assert said in checked.stdout
+
+
+def test_what_may_be_compiled_is_there_and_nobodys_base_or_struct() -> None:
+    names: set[str] = set()
+    for node in ast.parse((ROOT / "setup.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPILED":
+            names = set(ast.literal_eval(node.value))
+    trees = {path.stem: ast.parse(path.read_text()) for path in (ROOT / "actors").glob("*.py")}
+    classes = {
+        stem: [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        for stem, tree in trees.items()
+    }
+    bases = {ast.unparse(base) for found in classes.values() for cls in found for base in cls.bases}
+
+    assert names
+    assert sorted(names - trees.keys()) == []
+    inherited = {cls.name for name in names for cls in classes[name]} & bases
+    assert inherited <= {"ValueError"}
+    structs = [cls.name for name in names for cls in classes[name] if "Struct" in ast.unparse(cls)]
+    assert structs == []
+
+
+def test_nothing_is_compiled_unless_it_is_asked_for(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as packed:
+        assert [name for name in packed.namelist() if name.endswith((".so", ".pyd"))] == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_what_is_asked_for_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TETHER_COMPILE", "1")
+    copy = tmp_path / "tether"
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=UNPUBLISHED)
+    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", folder=copy)
+
+    (made,) = (copy / "dist").glob("*.whl")
+    with zipfile.ZipFile(made) as packed:
+        names = packed.namelist()
+    assert any(name.startswith("tether/actors/outbound.") and ".so" in name for name in names)
+    assert "tether/actors/outbound.py" in names

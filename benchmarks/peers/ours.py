@@ -14,6 +14,8 @@ from tether.runners.world import By, World
 VECTORS = ("W3-4MB", "W3-40MB", "W3-400MB")
 SMALL = ("W1", "W1-pinned", "W2")
 """Jobs of small messages, which go over ZeroMQ between hosts."""
+SHORT = (*SMALL, "W5")
+"""Jobs in which most of the time is tether's own."""
 BULK = (*VECTORS, "W4", "ping", "ping-400MB")
 """Jobs of vectors, which have a connection of their own between hosts."""
 JOBS = (*SMALL, *VECTORS, "W4", "W5", "ping", "ping-400MB")
