@@ -184,11 +184,11 @@ class Node:
 
     def _encoded(self, cell: Cell, message: Message, value: Any, here: Acting) -> Body:
         """Return an answer as it travels, compressed where the wiring says so."""
-        if self.calls.presses is None and (body := forms.body_of(value, call=False)) is not None:
-            return body
         presses, press = self.calls.presses, None
         if presses is not None:
             press = presses.press(cell.name, message.source, f"{message.method} answers")
+        elif (body := forms.body_of(value, call=False)) is not None:
+            return body
         try:
             return codec.encode(value, here.owns, self.pool.take, press, self.pool.take_on)
         except TypeError as error:

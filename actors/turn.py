@@ -185,7 +185,8 @@ class BatchTurn(Turn):
             for call in calls:
                 self.failed(call, ours(error))
             return
-        if self.batch.stack and self.desk.answer_rows(calls, answers):
+        rows = self.batch.stack and not self.handler.oneway
+        if rows and self.desk.answer_rows(calls, answers):
             for call in calls:
                 self._book(call)
             return

@@ -67,6 +67,12 @@ class Predictor:
         return [[name for name, _ in here.chain] for _ in states]
 
     @oneway
+    @batched(max_size=4, max_wait=0, stack=True)
+    async def see(self, x: torch.Tensor) -> torch.Tensor:
+        self.order += x.tolist()
+        return x
+
+    @oneway
     async def note(self, value: Any) -> None:
         self.order.append(value)
 
@@ -242,3 +248,18 @@ def test_a_batch_leaves_out_a_call_whose_time_was_over_before_it_began() -> None
     assert first == 1
     assert isinstance(second, TimeoutError)
     assert batches == [1]
+
+
+async def test_rows_of_what_nobody_asked_for_answer_nobody(world: World) -> None:
+    predictor = world.spawn("predictor/0", Predictor)
+
+    async def play() -> None:
+        for number in range(6):
+            await predictor.see(torch.tensor(float(number)))
+
+    await world.act(play)
+    await world.quiet()
+
+    assert world.actor("predictor/0").order == [0, 1, 2, 3, 4, 5]
+    books = world.books("script/0", "predictor/0")
+    assert (books["handled"], books["late"]) == (6, 0)
