@@ -9,7 +9,8 @@ import msgpack
 import numpy as np
 import torch
 
-from tether.actors import codec, frames
+from tests.actors.pretend import GPU
+from tether.actors import codec, forms, frames
 from tether.actors.bulk import RECORD, pack_hello
 from tether.actors.control import NEWS
 from tether.actors.frames import VERSION, Frame, Origin
@@ -92,7 +93,7 @@ def bodies() -> list[bytes]:
     ]  # fmt: skip
     made = [codec.encode(value).data for value in values]
     beside = [
-        _extension(codec.TENSOR, ["float32", [2, 128], 0]),
+        _extension(forms.TENSOR, ["float32", [2, 128], 0]),
         _extension(codec.ARRAY, ["<f8", [64], 1]),
     ]
     compressed = [
@@ -130,6 +131,7 @@ def news() -> list[bytes]:
         [True, [], []],
         [False, [], [5]],
         [True, [SEGMENT], [4]],
+        [True, [[*SEGMENT, GPU]], []],
     ]
     return [msgpack.packb(each) for each in told]
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tests.actors.pretend import Pretend
 from tests.fuzz import seeds
 from tests.fuzz.contract import MEBIBYTE, Breach, Target
 from tests.fuzz.wires import MOST_FILES, Wires, copies
-from tether.actors import agreement, codec, frames
+from tether.actors import accelerator, agreement, codec, frames
 from tether.actors.inflow import MAX_MESSAGE
 from tether.actors.leases import Leases
 from tether.actors.loans import BOARD
@@ -24,6 +25,8 @@ from tether.runners.line import Line
 
 EXPANDS = 667
 """Bytes of a tensor for each byte of a payload that stands for it, at most."""
+SEEN = Pretend()
+"""A GPU whose memory is lent, too."""
 MEMORY = np.zeros(64 * MEBIBYTE, np.uint8)
 """What is given to who takes memory: nobody here keeps it."""
 
@@ -78,13 +81,15 @@ def news(data: bytes) -> object:
     files = copies([region.fd for region in _regions()])
     if max(files) > MOST_FILES:
         raise Breach("descriptors are left open")
-    leases = Leases()
+    leases, real = Leases(), accelerator.here
+    accelerator.here = SEEN
     try:
         leases.passed(files)
         leases.news(data)
         return leases.lease(seeds.SEGMENT[0], 1, 64, 128).nbytes
     finally:
         leases.close()
+        accelerator.here = real
 
 
 def packet(data: bytes) -> object:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fuzz.contract import Meter
 from tests.fuzz.targets import TARGETS, close
-from tether.actors import codec
+from tether.actors import codec, forms
 from tether.actors.frames import VERSION
 
 
@@ -41,7 +41,7 @@ def colliding(many: int) -> bytes:
 
 FOUND: dict[str, tuple[str, bytes]] = {
     "a text in a shape was multiplied": (
-        "body", extension(codec.TENSOR, ["float32", ["a", 2**26], b"abcd"]),
+        "body", extension(forms.TENSOR, ["float32", ["a", 2**26], b"abcd"]),
     ),
     "so was a list in that of a compressed tensor": (
         "body", extension(codec.COMPRESSED, ["float32", [[0], 2**26], b"abcd", 4]),
