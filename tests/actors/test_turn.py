@@ -66,7 +66,7 @@ class Predictor:
         assert here is not None
         return [[name for name, _ in here.chain] for _ in states]
 
-    @oneway  # type: ignore[type-var] - a checker refuses an answer that nobody gets
+    @oneway  # type: ignore[type-var]  # a checker refuses an answer that nobody gets
     @batched(max_size=4, max_wait=0, stack=True)
     async def see(self, x: torch.Tensor) -> torch.Tensor:
         self.order += x.tolist()
