@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -53,3 +54,9 @@ class Acting(msgspec.Struct, eq=False):
 acting: ContextVar[Acting | None] = ContextVar("acting", default=None)
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """The innermost `within`, as a time of the running loop's clock."""
+
+
+def ending(now: float, seconds: float) -> float:
+    """Return when a time that begins now is over: never later, as rounding the sum might be."""
+    end = now + seconds
+    return end if end - now <= seconds else math.nextafter(end, now)

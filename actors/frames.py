@@ -11,6 +11,7 @@ import msgpack
 import msgspec
 
 from tether.actors import tensors
+from tether.actors.context import ending
 from tether.actors.extent import check_extent
 from tether.actors.message import Body, Kind, Message, Part
 from tether.actors.packet import NONE_DROPPED, Packet, Pair, made_ack, made_packet
@@ -204,10 +205,9 @@ def _part(size: tuple[int, ...], lease: Lease | None) -> Part:
 
 
 def _deadline(left: float, now: float) -> float:
-    deadline = now + left
-    if not math.isfinite(deadline):
+    if not math.isfinite(now + left):
         raise ValueError(f"{left} seconds are left for a message, but a finite time is wanted")
-    return deadline
+    return ending(now, left)
 
 
 def chunks(

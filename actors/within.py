@@ -7,7 +7,7 @@ import math
 from contextvars import Token
 from types import TracebackType
 
-from tether.actors.context import deadline
+from tether.actors.context import deadline, ending
 
 
 class within:  # noqa: N801 - read as a word: `async with within(5):`
@@ -25,7 +25,7 @@ class within:  # noqa: N801 - read as a word: `async with within(5):`
         self._seconds = seconds
 
     async def __aenter__(self) -> None:
-        end = asyncio.get_running_loop().time() + self._seconds
+        end = ending(asyncio.get_running_loop().time(), self._seconds)
         outer = deadline.get()
         end = end if outer is None else min(end, outer)
         self._token: Token[float | None] = deadline.set(end)

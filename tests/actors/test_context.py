@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.actors.conftest import World
-from tether.actors.context import Acting, acting, deadline
+from tether.actors.context import Acting, acting, deadline, ending
 
 
 async def test_a_life_acts_for_its_actor_with_an_empty_chain(world: World) -> None:
@@ -46,3 +51,19 @@ async def test_memory_given_out_here_is_known_here(memory: World) -> None:
     here.gave(64)
 
     assert (before, here.owns(64), here.owns(65)) == (False, True, False)
+
+
+@given(st.floats(0, 1e9), st.floats(0, 1e9))
+def test_a_time_is_never_longer_for_being_told_by_its_end(now: float, seconds: float) -> None:
+    end = ending(now, seconds)
+
+    assert now <= end
+    assert end - now <= seconds
+    assert math.isclose(end, now + seconds, rel_tol=1e-15)
+
+
+def test_a_sum_that_is_rounded_up_ends_before_it() -> None:
+    now, seconds = 6.2, 7.1
+
+    assert (now + seconds) - now > seconds
+    assert ending(now, seconds) - now <= seconds

@@ -35,22 +35,18 @@ async def busy(world: World, gate: Gate, until: int = 0) -> asyncio.Future[Any]:
     return held
 
 
-ROUNDING = 1e-6
-"""Seconds by which what remains may be more: it is the difference of two times of a clock."""
-
-
 def test_what_remains_of_a_limit_travels_with_all_that_is_asked_inside(play: Play) -> None:
     async def main(world: World) -> None:
         slow, between = world.ref(Slow, "slow"), world.ref(Between, "between")
         assert await slow.remaining() is None
         async with within(100):
-            assert 50 < (await slow.remaining() or 0) <= 100 + ROUNDING
-            assert 50 < (await between.remaining() or 0) <= 100 + ROUNDING
-            assert 5 < (await between.remaining(10) or 0) <= 10 + ROUNDING
+            assert 50 < (await slow.remaining() or 0) <= 100
+            assert 50 < (await between.remaining() or 0) <= 100
+            assert 5 < (await between.remaining(10) or 0) <= 10
             async with within(1000):
-                assert 50 < (await between.remaining(500) or 0) <= 100 + ROUNDING
+                assert 50 < (await between.remaining(500) or 0) <= 100
             async with within(10):
-                assert 5 < (await between.remaining(500) or 0) <= 10 + ROUNDING
+                assert 5 < (await between.remaining(500) or 0) <= 10
         async with asyncio.timeout(100):
             assert await between.remaining() is None
 
