@@ -126,7 +126,7 @@ class Pool(Returns[Piece | Own]):
         assert self._segments is not None
         pieces = self._segments.make(size, gpu)
         if not pieces:  # what nobody uses now may make room
-            self._trim(size)
+            self._trim(size, None if self._segments.full else gpu)
             pieces = self._segments.make(size, gpu)
         if not pieces:
             return None
@@ -149,10 +149,13 @@ class Pool(Returns[Piece | Own]):
         if excess > 0:
             self._trim(excess)
 
-    def _trim(self, excess: int) -> None:
-        """Let go of the free pieces that were used least lately, segments only as a whole."""
-        for free in list(self._free.values()):
-            for piece in list(free):
+    def _trim(self, excess: int, gpu: str | None = None) -> None:
+        """Let go of the free pieces that were used least lately, segments only as a whole.
+
+        With `gpu` only those that lie there; empty for those of the host.
+        """
+        for (where, _), free in list(self._free.items()):
+            for piece in list(free) if gpu in {None, where} else ():
                 if excess <= 0:
                     return
                 if isinstance(piece, Own):

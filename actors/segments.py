@@ -104,17 +104,22 @@ class Segments:
     def __init__(self, most: int = SEGMENTS) -> None:
         self._places = list(range(most - 1, -1, -1))
         self._numbers = count(1)
-        self._told = False
+        self._told: set[str] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no place for another."""
+        return not self._places
 
     def make(self, size: int, gpu: str = "") -> list[Piece]:
         """Return the slots of a new segment, of a GPU or not; none when there can be none now."""
-        if not (POSSIBLE and self._places):
+        if self.full or not POSSIBLE:
             return []
         slots = max(1, min(SLOTS, SEGMENT // size))
         try:
             region = _region(size * slots, gpu)
         except OSError as error:
-            self._tell(size * slots, error)
+            self._tell(size * slots, gpu, error)
             return []
         plan = Plan(next(self._numbers), self._places.pop(), size, slots, gpu)
         return Segment(region, plan).pieces()
@@ -125,13 +130,14 @@ class Segments:
         self._places.append(segment.plan.place)
         segment.forget()
 
-    def _tell(self, nbytes: int, error: OSError) -> None:
-        if not self._told:
-            self._told = True
+    def _tell(self, nbytes: int, gpu: str, error: OSError) -> None:
+        if gpu not in self._told:
+            self._told.add(gpu)
             log.warning(
-                "there is no shared memory of %d bytes (%s): tensors are copied through sockets",
+                "there is no shared memory of %d bytes%s (%s): tensors are copied through sockets",
                 nbytes,
-                error,
+                f" on GPU {gpu}" if gpu else "",
+                str(error),
             )
 
 

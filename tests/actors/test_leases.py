@@ -17,8 +17,9 @@ from tests.actors.lent import LARGE, Reader, begun, descriptors, piece, pool
 from tests.actors.pretend import Pretend
 from tether.actors.leases import MOST, Leases, OtherGpu
 from tether.actors.loans import BOARD
+from tether.actors.memory import Pool
 from tether.actors.region import Region
-from tether.actors.segments import SEGMENTS, SLOTS
+from tether.actors.segments import SEGMENTS, SLOTS, Piece
 
 
 def test_what_is_lent_is_seen_in_place_and_can_be_written() -> None:
@@ -204,12 +205,17 @@ def test_no_place_reaches_beyond_its_slot(place: tuple[int, int, int, int]) -> N
         assert (number, seen.nbytes, int(seen.sum())) == (5, nbytes, 0)
 
 
-def test_a_gpus_memory_is_read_until_the_gpu_has_done_what_it_was_given(gpu: Pretend) -> None:
-    owner, reader = pool(), Reader()
+def on_gpu(owner: Pool) -> tuple[torch.Tensor, Piece]:
+    """Return memory of a GPU, and the slot that it lies in."""
     memory = owner.take_on("gpu", LARGE)
     assert memory is not None
     slot = owner.shared(memory.data_ptr())
     assert slot is not None
+    return memory, slot
+
+
+def test_a_gpus_memory_is_read_until_the_gpu_has_done_what_it_was_given(gpu: Pretend) -> None:
+    reader, (memory, slot) = Reader(), on_gpu(pool())
     number, index = begun(reader.lending).lend(slot)
     reader.hear()
     seen = reader.leases.lease(number, index, 0, LARGE)
@@ -227,11 +233,7 @@ def test_a_gpus_memory_is_read_until_the_gpu_has_done_what_it_was_given(gpu: Pre
 
 
 def test_memory_of_a_gpu_that_is_not_seen_here_is_refused_apart(gpu: Pretend) -> None:
-    owner, reader = pool(), Reader()
-    memory = owner.take_on("gpu", LARGE)
-    assert memory is not None
-    slot = owner.shared(memory.data_ptr())
-    assert slot is not None
+    reader, (_memory, slot) = Reader(), on_gpu(pool())
     begun(reader.lending).lend(slot)
     before = descriptors()
     gpu.sees.clear()

@@ -264,3 +264,15 @@ def test_only_shared_memory_of_the_host_is_a_region(gpu: Pretend) -> None:
 
     assert region_of(pool.take(200_000)) is not None
     assert region_of(pool.take(100)) is None
+
+
+def test_a_gpu_without_memory_costs_the_host_none_of_what_it_keeps(gpu: Pretend) -> None:
+    pool = Pool(Segments())
+    memory = pool.take(200_000)
+    address = memory.ctypes.data
+    del memory
+    gc.collect()
+    gpu.room = False
+
+    assert pool.take_on("gpu", 200_000) is None
+    assert pool.take(200_000).ctypes.data == address

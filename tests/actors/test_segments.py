@@ -8,6 +8,7 @@ import os
 import pytest
 
 from tests.actors.lent import Reader, begun, descriptors
+from tests.actors.pretend import GPU, Pretend
 from tether.actors.segments import SEGMENT, SLOTS, Plan, Segments
 
 SIZE = 128 << 10
@@ -62,6 +63,20 @@ def test_a_segment_that_cannot_be_made_is_told_once(
     assert made == [[], []]
     (record,) = caplog.records
     assert "tensors are copied through sockets" in record.getMessage()
+
+
+def test_a_gpu_that_has_no_memory_left_is_told_by_itself(
+    gpu: Pretend, caplog: pytest.LogCaptureFixture
+) -> None:
+    gpu.room = False
+    segments = Segments()
+
+    made = [segments.make(SEGMENT, GPU), segments.make(SEGMENT, GPU)]
+
+    assert made == [[], []]
+    (record,) = caplog.records
+    assert f"{SEGMENT} bytes on GPU {GPU} (out of memory)" in record.getMessage()
+    assert len(segments.make(SEGMENT)) == 1
 
 
 def test_memory_of_a_retired_segment_ends_with_who_looks_at_it() -> None:
