@@ -11,7 +11,7 @@ import msgpack
 from tether.actors import accelerator, forms, tensors
 from tether.actors.assembly import Take
 from tether.actors.extent import check_extent
-from tether.actors.forms import TENSOR, remember
+from tether.actors.forms import TENSOR, heading, remember
 from tether.actors.message import Body, Part
 from tether.actors.plain import INLINE, malformed, unpack_plain
 from tether.actors.press import Press, rebuilt
@@ -30,8 +30,6 @@ which takes some 40 kB of a stack that may be 8 MB."""
 
 CROWD = 1024
 """Keys of a dict of which more than half may have the same hash."""
-_heads: dict[tuple[str, tuple[int, ...]], bytes] = {}
-"""What stands before the bytes of a small tensor, by dtype and shape."""
 NO_MAKER: tuple[bytes, Callable[[bytes | memoryview], Any] | None] = b"", None
 _makers = {0: NO_MAKER}
 """The head that came last in a content of so many bytes, and what makes the tensor of the rest."""
@@ -152,7 +150,7 @@ class _Encoder:
             return self.part(COMPRESSED, *pressed)
         small = tensors.small(value, INLINE)
         if small is not None:
-            return _ext((TENSOR, _head(*small) + small[2]))
+            return _ext((TENSOR, heading(*small) + small[2]))
         if type(value) is tuple:
             return msgpack.ExtType(TUPLE, self.pack(list(value)))
         if tensors.is_tensor(value):
@@ -221,14 +219,6 @@ def _begun(lendable: tensors.Lendable, take: Take | None) -> tuple[_Encoder, msg
         packer = encoder.packer()
     encoder.lendable, encoder.take = lendable, take
     return encoder, packer
-
-
-def _head(dtype: str, shape: tuple[int, ...], content: bytes) -> bytes:
-    head = _heads.get((dtype, shape))
-    if head is None:
-        packed: bytes = _PLAIN.pack([dtype, list(shape), content])
-        head = remember(_heads, (dtype, shape), packed[: len(packed) - len(content)])
-    return head
 
 
 class _Decoder:

@@ -35,6 +35,8 @@ class Form(NamedTuple):
     """A tensor of this form."""
 
 
+_heads: dict[tuple[str, tuple[int, ...]], bytes] = {}
+"""What stands before the bytes of a small tensor in its extension, by dtype and shape."""
 _ends: dict[tuple[str, tuple[int, ...], bool], tuple[bytes, bytes]] = {}
 """What stands around the bytes of a tensor, by dtype and shape, in calls and in answers."""
 _known: dict[int, Form] = {}
@@ -115,10 +117,20 @@ def learn(data: bytes, value: Any) -> None:
         remember(_known, len(data), form)
 
 
+def heading(dtype: str, shape: tuple[int, ...], content: bytes) -> bytes:
+    """Return what stands before the bytes of a small tensor in its extension."""
+    known = _heads.get((dtype, shape))
+    if known is None:
+        packed: bytes = _PACKER.pack([dtype, list(shape), content])
+        known = remember(_heads, (dtype, shape), packed[: len(packed) - len(content)])
+    return known
+
+
 def _around(dtype: str, shape: tuple[int, ...], size: int, call: bool) -> tuple[bytes, bytes]:
     ends = _ends.get((dtype, shape, call))
     if ends is None:
-        extension = msgpack.ExtType(TENSOR, _PACKER.pack([dtype, list(shape), bytes(size)]))
+        content = bytes(size)
+        extension = msgpack.ExtType(TENSOR, heading(dtype, shape, content) + content)
         whole: bytes = _PACKER.pack([[extension], {}] if call else extension)
         tail = _PACKER.pack({}) if call else b""
         ends = whole[: len(whole) - size - len(tail)], tail

@@ -77,12 +77,12 @@ def tensor_part(
         )
     address = 0
     sent = tensor.detach()
-    stays = take_on is not None and accelerator.here.holds(sent)
-    if (stays or sent.device.type == "cpu") and sent.is_contiguous() and _plain(sent):
+    on_gpu = take_on if accelerator.here.holds(sent) else None
+    if (on_gpu or sent.device.type == "cpu") and sent.is_contiguous() and _plain(sent):
         start = sent.untyped_storage().data_ptr()
         address = start if lendable(start) else 0
     if not address:
-        sent = _copied_on(sent, take_on) if stays and take_on else _copied(sent, take)
+        sent = _copied_on(sent, on_gpu) if on_gpu else _copied(sent, take)
     return dtype, list(tensor.shape), Part(sent.nbytes, value=sent, address=address)
 
 

@@ -290,7 +290,7 @@ def test_no_more_forms_are_remembered_than_some(monkeypatch: pytest.MonkeyPatch)
         tensor = torch.arange(float(size))
         assert torch.equal(codec.decode(codec.encode(tensor)), tensor)
 
-    assert len(codec._heads) <= 3
+    assert len(forms._heads) <= 3
     assert len(codec._makers) <= 3
     assert len(forms._known) <= 3
     assert len(forms._ends) <= 3
