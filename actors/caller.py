@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tether.actors.context import acting, deadline
@@ -38,7 +39,7 @@ class Caller:
         body = plain_body([list(args), kwargs]) if plain else None
         if body is None:
             body = self._encoded(args, kwargs)
-        return await calls.call(self.name, self.handler, body)
+        return await self._sent(body)
 
     async def tell(self, *args: Any, **kwargs: Any) -> None:
         """Hand a one-way over: at once if there is room for it, and then nobody waits."""
@@ -53,11 +54,21 @@ class Caller:
             if link is None or link.parted or cell is not self._cell:
                 link = self._joined(cell)
             number, end = next(calls.numbers), deadline.get()
-            message = Message(TELL, number, handler.name, body, end, here.chain, cell.cut)
+            message = Message(TELL, number, handler.name, body, here.chain, cell.cut, deadline=end)
             if calls.switch.offer(link, message):
-                calls.left(link, message)
+                if calls.witness is not None or body.saving is not None:
+                    calls.left(link, message)
                 return
-        await calls.call(self.name, handler, body)
+        await self._sent(body)
+
+    async def _sent(self, body: Body) -> Any:
+        """Send a message; return its answer, or None once a one-way is handed over."""
+        ask = self._calls.send(self.name, self.handler, body)
+        try:
+            return await ask.future
+        except asyncio.CancelledError as error:
+            self._calls.gave_up(ask, error)
+            raise
 
     def _encoded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Body:
         """Return arguments that may not be plain, and note whether the next may be."""

@@ -18,12 +18,15 @@ from tether.actors.handlers import Handler
 from tether.actors.link import Link as ActorLink
 from tether.actors.message import Body, Kind, Message
 from tether.actors.packet import Pair
+from tether.actors.plain import plain_value
 from tether.actors.press import Presses, book
 from tether.actors.records import answer_records
 from tether.actors.ref import make_ref
 from tether.actors.switch import Switch
 from tether.actors.witness import Witness
 
+TELL, ASK, ANSWER, FAILURE = Kind
+"""Looking a member up costs more than the comparison."""
 TICK = 0.001
 """Seconds by which a loop's timers may be early: some count whole milliseconds."""
 
@@ -65,17 +68,12 @@ class Calls:
         caller = Caller(self, name, handler)
         return caller.tell if handler.oneway else caller.ask
 
-    async def call(self, name: str, handler: Handler, body: Body) -> Any:
-        """Send one message; return its answer, or None once a one-way is handed over."""
-        ask = self.send(name, handler, body)
-        try:
-            return await ask.future
-        except asyncio.CancelledError as error:
-            self._abandon(ask)
-            end = ask.message.deadline
-            if end is not None and end <= self._loop.time() + TICK:
-                error.args = error.args or (self._late(ask),)  # for `within`, which ended it
-            raise
+    def gave_up(self, ask: Ask, error: asyncio.CancelledError) -> None:
+        """Take back a call whose caller was cancelled; say in the error what came too late."""
+        self._abandon(ask)
+        end = ask.message.deadline
+        if end is not None and end <= self._loop.time() + TICK:
+            error.args = error.args or (self._late(ask),)  # for `within`, which ended it
 
     def begin(self, name: str, handler: Handler, body: Body) -> asyncio.Future[Any]:
         """Send one encoded message; its future ends with the answer, and may be cancelled."""
@@ -122,8 +120,8 @@ class Calls:
         here = acting.get()
         source, chain, device, cut = self._who(here)
         end = deadline.get()
-        kind = Kind.TELL if handler.oneway else Kind.ASK
-        message = Message(kind, next(self.numbers), handler.name, body, end, chain, cut)
+        kind = TELL if handler.oneway else ASK
+        message = Message(kind, next(self.numbers), handler.name, body, chain, cut, deadline=end)
         future: asyncio.Future[Any] = self._loop.create_future()
         link = self.switch.link(source, name)
         ask = Ask(message, link, handler, future, self._loop.time(), device)
@@ -193,13 +191,13 @@ class Calls:
             link.out.books.late += 1
             return
         try:
-            if message.kind is Kind.ANSWER:
+            if ask.checksums is not None and message.kind is ANSWER:
                 debug.check_lend(ask)
             value = self._decoded(ask, message.body)
         except Exception as error:
             ask.future.set_exception(error)
             return
-        if message.kind is Kind.FAILURE:
+        if message.kind is FAILURE:
             ask.future.set_exception(failures.rebuilt(value))
         else:
             ask.future.set_result(value)
@@ -212,7 +210,7 @@ class Calls:
 
     def _decoded(self, ask: Ask, body: Body) -> Any:
         if body.plain:
-            return codec.decode(body)
+            return codec.decode(body) if body.parts else plain_value(body)
         records = answer_records(ask.handler)
         return codec.decode(
             body,

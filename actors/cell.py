@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tether.actors.context import Acting, acting, deadline
@@ -224,14 +224,21 @@ class Cell:
         acting.set(Acting(self, life=True))
         await self.actor.run()
 
-    def deliver(self, link: Link, message: Message) -> None:
-        """Queue a call."""
-        message.link = link
-        if message.method in self.superseding:
-            older = self.mailbox.supersede(link.remote, message.method)
-            if older is not None:
-                self.desk.drop(self, older, "superseded", None)
-        self.mailbox.put(message)
+    def deliver(self, link: Link, calls: Iterable[Message]) -> None:
+        """Queue calls that came over a link."""
+        append, superseding = self.mailbox.queue.append, self.superseding
+        for call in calls:
+            call.link = link
+            if call.method in superseding:
+                self._supersede(link.remote, call.method)
+            append(call)
+        self.mailbox.wake()
+
+    def _supersede(self, source: str, method: str) -> None:
+        """Drop the call that waits of those of which the newest is enough."""
+        older = self.mailbox.supersede(source, method)
+        if older is not None:
+            self.desk.drop(self, older, "superseded", None)
 
     def withdraw(self, link: Link, number: int, why: str) -> None:
         """Drop a call nobody waits for, unless it has started."""
@@ -247,18 +254,31 @@ class Cell:
     async def _serve(self) -> None:
         queue, arrival = self.mailbox.queue, self.mailbox.arrival
         while True:
-            for _ in range(TURNS):
+            left = TURNS
+            while left > 0:
                 while not queue:  # what woke it may have been taken back since
                     await arrival()
                 item = queue.popleft()
                 if isinstance(item, Errand):
                     await self._run_errand(item)
                 elif (turn := self._turn(item)) is not None:
-                    await turn.take(item)
+                    left += 1 - await turn.take(item, left)
+                left -= 1
                 del item  # or what it was lent would be kept until the next one comes
                 if self._stopping:  # though its handler took no notice of being cancelled
                     return
             await asyncio.sleep(0)
+
+    def following(self, handler: Handler) -> Message | None:
+        """Take out the next call if it is of this message too, and to be handled at once."""
+        queue = self.mailbox.queue
+        if not queue or (item := queue[0]).method != handler.name or self._stopping:
+            return None
+        assert isinstance(item, Message)
+        if item.deadline is not None or item.cut > self.cut:
+            return None
+        queue.popleft()
+        return item
 
     def _turn(self, message: Message) -> Turn | None:
         """Return what handles a call; None where nothing is left to do for it."""

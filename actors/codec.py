@@ -61,7 +61,7 @@ def encode(
         encoder.press = press
     encoder.take_on = take_on
     data = _packed(packer, value)
-    body = Body(data, tuple(encoder.parts), encoder.plain)
+    body = Body(data, encoder.plain, parts=tuple(encoder.parts))
     if encoder.on_gpu is not None:
         body.fences = (accelerator.here.fence(encoder.on_gpu),)
     if press is not None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from tether.actors.accelerator import Fence
 from tether.actors.carriage import Lender, carry
-from tether.actors.frames import Frame, Origin, pack_frame
+from tether.actors.frames import Origin, pack_small
 from tether.actors.link import Link
 from tether.actors.memory import Pool
 from tether.actors.packet import Packet, Pair
@@ -51,10 +51,11 @@ class Departures:
         """Carry what goes to each process, or hold back what is not ready to go."""
         for process, (packets, words) in out.items():
             assert self._transport is not None  # or there would be no link to another process
-            if len(packets) == 1 and packets[0][1].small:  # most of what leaves: no GPU, no loan
-                frame = Frame(self._origin, packets, words)
-                self._transport.send(process, pack_frame(frame, now))
-                continue
+            if len(packets) == 1 and not words:
+                pair, packet = packets[0]
+                if packet.small:  # no GPU, no loan
+                    self._transport.send(process, pack_small(self._origin, pair, packet))
+                    continue
             lender = Lender(self._transport, self._pool, process)
             packets = self._ready(lender, packets)
             if packets or words:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import msgpack
 import msgspec
 
 from tether.actors import tensors
 from tether.actors.context import ending
-from tether.actors.extent import check_extent
-from tether.actors.message import Body, Kind, Message, Part
+from tether.actors.extent import SMALL, check_extent
+from tether.actors.message import Count, Message, Name, Part
 from tether.actors.packet import NONE_DROPPED, Packet, Pair, made_ack, made_packet
-from tether.actors.words import LONGEST, Word, packed_word, text, unpacked_word, whole
+from tether.actors.words import Word, packed_word, text, unpacked_word, whole
 
-VERSION = 4
-EXTENDED, PLAIN = 0, 1
-"""How a body is laid out: msgpack with extensions and parts, or msgpack alone. It says nothing of
-compressed tensors: each bears the number of its own codec."""
+VERSION = 5
 KEY_EPOCH = 0
 """Which of the run's keys seals the parts: 0 is none."""
 CHUNK = 1 << 20
@@ -39,16 +37,11 @@ Lend = Callable[[Part], tuple[int, int, int, int] | None]
 Lease = Callable[[int, int, int, int], Any]
 """Returns the memory of such a place; raises ValueError if nothing is lent there."""
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Name = Annotated[str, msgspec.Meta(max_length=LONGEST)]
-Links = tuple[tuple[Name, Count], ...]
-Slip = tuple[Kind, Count, Name, Links, Count, Literal[0, 1], bytes]
-"""A message as it travels: kind, number, method, chain, cut, layout and structure."""
 Rider = tuple[Count, float | None, tuple[tuple[Count, ...], ...]]
 """What few messages have: which one of the packet, the seconds left, and of its parts either the
 place, four numbers, or only the size. Structure that is too long is the last of them."""
 Acked = tuple[Count, Count, Count, dict[Name, Count]]
-Load = tuple[tuple[Name, Name, Count, Count], Count, Acked, tuple[Slip, ...], tuple[Rider, ...]]
+Load = tuple[tuple[Name, Name, Count, Count], Count, Acked, tuple[Message, ...], tuple[Rider, ...]]
 """A packet as it travels."""
 Layout = tuple[int, tuple[Name, Name, Count], int, tuple[Load, ...], tuple[Any, ...]]
 """A frame: the wire version, where it comes from, the epoch of its keys, its packets and words."""
@@ -78,6 +71,12 @@ class Frame(NamedTuple):
     words: list[Word]
 
 
+made_frame: Callable[[tuple[Origin, list[tuple[Pair, Packet]], list[Word]]], Frame] = partial(
+    tuple.__new__, Frame
+)
+"""Makes one of all its fields; the class itself takes twice as long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a large part: which link, message and part, and where it belongs."""
@@ -96,26 +95,35 @@ def pack_frame(frame: Frame, now: float, lend: Lend | None = None) -> bytes:
     Parts that `lend` can lend are spoken of by where they lie, all others by their size.
     """
     packets = [
-        (
-            pair,
-            first,
-            ack,
-            [_slip(message) for message in messages],
-            () if small else [*_riders(messages, now, lend)],
-        )
+        (pair, first, ack, _slips(messages), () if small else [*_riders(messages, now, lend)])
         for pair, (first, messages, ack, _, small) in frame.packets
     ]
     words = [packed_word(word) for word in frame.words] if frame.words else ()
     return _encode((VERSION, frame.origin, KEY_EPOCH, packets, words))
 
 
-def _slip(message: Message) -> tuple[Any, ...]:
-    body = message.body
-    data = body.data
-    if len(data) > STRUCTURE_LIMIT:
-        data = b""
-    layout = PLAIN if body.plain else EXTENDED
-    return message.kind, message.number, message.method, message.chain, message.cut, layout, data
+def pack_small(origin: Origin, pair: Pair, packet: Packet) -> bytes:
+    """Return the bytes of a frame of one packet, which is small: that is most of what leaves."""
+    load = pair, packet.first, packet.ack, _slips(packet.messages), ()
+    return _encode((VERSION, origin, KEY_EPOCH, (load,), ()))
+
+
+def _slips(messages: Iterable[Message]) -> list[tuple[Any, ...]]:
+    """Return what travels of messages: their first fields, and the first of their bodies."""
+    return [
+        (
+            message.kind,
+            message.number,
+            message.method,
+            (
+                data if len(data := message.body.data) <= STRUCTURE_LIMIT else b"",
+                message.body.plain,
+            ),
+            message.chain,
+            message.cut,
+        )
+        for message in messages
+    ]
 
 
 def _riders(messages: Iterable[Message], now: float, lend: Lend | None) -> Iterator[Any]:
@@ -138,15 +146,18 @@ def unpack_frame(data: bytes, now: float, lease: Lease | None = None) -> Frame:
 
     `lease` gives the memory of parts that are spoken of by where they lie.
     """
-    check_extent(data)
+    if len(data) > SMALL:
+        check_extent(data)
     try:
-        version, origin, _epoch, packets, words = _decode(data)
+        version, origin, _epoch, loads, words = _decode(data)
         if version != VERSION:
             raise _other_version(version)
-        return Frame(
-            _ORIGINS.get(origin) or remember(_ORIGINS, Origin(*origin)),
-            [_unpacked(packet, now, lease) for packet in packets],
-            [unpacked_word(word) for word in words] if words else [],
+        packets = []
+        for load in loads:  # mostly one: a comprehension would cost a call more
+            packets.append(_unpacked(load, now, lease))  # noqa: PERF401
+        known = _ORIGINS.get(origin) or remember(_ORIGINS, Origin(*origin))
+        return made_frame(
+            (known, packets, [unpacked_word(word) for word in words] if words else [])
         )
     except (msgspec.MsgspecError, RecursionError, TypeError) as error:
         raise _malformed(data, error) from error
@@ -168,21 +179,15 @@ def _malformed(data: bytes, error: Exception) -> ValueError:
 
 
 def _unpacked(load: Load, now: float, lease: Lease | None) -> tuple[Pair, Packet]:
-    ends, first, (received, handled, size, dropped), slips, riders = load
+    ends, first, (received, handled, size, dropped), due, riders = load
     pair = _PAIRS.get(ends) or remember(_PAIRS, Pair(*ends))
     ack = made_ack((received, handled, size, dropped or NONE_DROPPED))
-    due = tuple(
-        [
-            Message(kind, number, method, Body(data, (), layout == PLAIN), None, chain, cut)
-            for kind, number, method, chain, cut, layout, data in slips
-        ]
-    )
     for index, left, sizes in riders:
         if index >= len(due):
             raise ValueError(f"message {index} of a packet of {len(due)} is spoken of")
         due[index].deadline = None if left is None else _deadline(left, now)
         due[index].body.parts = tuple([_part(size, lease) for size in sizes])
-    return pair, made_packet((first, due, ack, 0, False))
+    return pair, made_packet((first, due, ack, 0, not riders))
 
 
 def remember(known: dict[Any, T], value: T) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from tether.actors.assembly import Assembly, Take
 from tether.actors.journal import DROPS, WORDS, Row, Word
@@ -32,10 +33,15 @@ class Inbound:
         "_assemblies",
         "_dropped",
         "_expected",
+        "_half",
+        "_half_bytes",
         "_handled",
         "_held",
         "_take",
+        "due_bytes",
+        "due_settled",
         "duplicates",
+        "noted",
         "row",
         "settled",
         "settled_bytes",
@@ -57,12 +63,28 @@ class Inbound:
         self.settled_bytes = 0
         self._handled = 0
         self._dropped = NONE_DROPPED
+        self._half = self.due_settled = (window.messages + 1) // 2
+        self._half_bytes = self.due_bytes = (window.bytes + 1) // 2
+        self.noted = False
+        """Whether the other side will be told, before long, of what is handled."""
 
-    def accept(self, first: int, messages: tuple[Message, ...]) -> list[Message]:
-        """Take messages in; return those that are now due."""
-        if first == self._expected and self._in_order(messages):
+    def said(self) -> None:
+        """Note that the other side is told now: again when half of the window is settled."""
+        self.due_settled = self.settled + self._half
+        self.due_bytes = self.settled_bytes + self._half_bytes
+
+    @property
+    def ack_is_due(self) -> bool:
+        """Whether the sender may be waiting to hear: half of its window is settled."""
+        return self.settled >= self.due_settled or self.settled_bytes >= self.due_bytes
+
+    def accept(
+        self, first: int, messages: tuple[Message, ...], *, small: bool = False
+    ) -> Sequence[Message]:
+        """Take messages in, none of which has parts if they are `small`; return what is now due."""
+        if first == self._expected and self._in_order(messages, small):
             self._expected += len(messages)
-            return list(messages)
+            return messages
         for number, message in enumerate(messages, first):
             if number < self._expected or number in self._held:
                 self.duplicates += 1
@@ -70,14 +92,11 @@ class Inbound:
                 self._hold(number, message)
         return self._due()
 
-    def _in_order(self, messages: tuple[Message, ...]) -> bool:
+    def _in_order(self, messages: tuple[Message, ...], small: bool) -> bool:
         """Tell whether nothing is kept, and none of these has parts: then they are due at once."""
         if self._held or self._assemblies or len(messages) > AHEAD:
             return False
-        for message in messages:  # noqa: SIM110 - a generator costs more than the loop
-            if message.body.parts:
-                return False
-        return True
+        return small or not any(message.body.parts for message in messages)
 
     def _hold(self, number: int, message: Message) -> None:
         if self._held is NONE_HELD:
@@ -141,14 +160,18 @@ class Inbound:
             self.started = number
             self.row[STARTED] = number
 
-    def handled(self, size: int) -> None:
-        """Book a call of so many bytes, whose handling had begun, as handled."""
-        self.settled += 1
-        self.settled_bytes += size
-        self._handled += 1
+    def handled(self, size: int) -> bool:
+        """Book a call of so many bytes, whose handling had begun, as handled.
+
+        Tell whether the other side is to be told: it may wait to hear, or nothing is noted yet.
+        """
+        settled = self.settled = self.settled + 1
+        nbytes = self.settled_bytes = self.settled_bytes + size
+        handled = self._handled = self._handled + 1
         row = self.row
-        row[HANDLED_BYTES] = self.settled_bytes
-        row[HANDLED] = self._handled
+        row[HANDLED_BYTES] = nbytes
+        row[HANDLED] = handled
+        return not self.noted or settled >= self.due_settled or nbytes >= self.due_bytes
 
     def settle(self, message: Message, dropped: str | None = None) -> None:
         """Book a call that came in as handled, or as dropped for a reason."""

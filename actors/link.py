@@ -7,6 +7,8 @@ packets, and may lose, double or reorder them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tether.actors.assembly import Take
 from tether.actors.inbound import Inbound
 from tether.actors.journal import Row
@@ -23,18 +25,15 @@ class Link:
     """Both halves of one side, and what this side has acknowledged."""
 
     __slots__ = (
-        "_half",
-        "_half_bytes",
         "_must_say",
         "_said",
-        "due_bytes",
-        "due_settled",
         "inward",
         "local",
         "out",
         "pair",
         "parted",
         "remote",
+        "turned",
         "window",
     )
 
@@ -50,6 +49,8 @@ class Link:
     ) -> None:
         window = window or Window()
         self.pair = pair
+        self.turned = pair.turned
+        """The pair as its other end sees it, and names it in what it says."""
         self.local = pair.source
         self.remote = pair.target
         self.window = window
@@ -57,20 +58,8 @@ class Link:
         self.inward = Inbound(window, take, row)
         self._said = NOTHING_DONE
         self._must_say = False
-        self._half = self.due_settled = (window.messages + 1) // 2
-        self._half_bytes = self.due_bytes = (window.bytes + 1) // 2
         self.parted = False
         """Whether one of its ends has died, so that it carries nothing any more."""
-
-    @property
-    def turned(self) -> Pair:
-        """The pair as its other end sees it."""
-        return self.pair.turned
-
-    def joins(self, pair: Pair) -> bool:
-        """Whether the other end speaks to this one, in the incarnations of both."""
-        _, _, here, there = self.pair
-        return pair[2:] == (there, here)
 
     def pull(self, now: float) -> Packet | None:
         """Return the next packet to carry, or None when there is nothing to say."""
@@ -81,20 +70,19 @@ class Link:
             return None
         self._said = ack
         self._must_say = False
-        self.due_settled = inward.settled + self._half
-        self.due_bytes = inward.settled_bytes + self._half_bytes
+        inward.said()
         return made_packet((first, messages, ack, out.taken, out.small))
 
-    def push(self, packet: Packet, now: float) -> list[Message]:
+    def push(self, packet: Packet, now: float) -> Sequence[Message]:
         """Take a packet in; return the messages that are now due, in order and never twice.
 
         Raises ValueError when it acknowledges what was never sent.
         """
-        first, messages, ack, _, _ = packet
+        first, messages, ack, _, small = packet
         inward = self.inward
         self.out.acknowledge(ack, now)
         before = inward.duplicates
-        due = inward.accept(first, messages)
+        due = inward.accept(first, messages, small=small)
         if inward.duplicates > before or not first:
             self._must_say = True
         return due
@@ -110,9 +98,3 @@ class Link:
         if overdue:
             self.lost()
         return overdue
-
-    @property
-    def ack_is_due(self) -> bool:
-        """Whether the sender may be waiting for it: half of its window is settled."""
-        inward = self.inward
-        return inward.settled >= self.due_settled or inward.settled_bytes >= self.due_bytes

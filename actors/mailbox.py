@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tether.actors.link import Link
 from tether.actors.message import Message
@@ -14,7 +14,9 @@ from tether.actors.message import Message
 
 @dataclass(slots=True, eq=False)
 class Errand:
-    """Something the runtime has this actor do as one of its messages."""
+    """Something the runtime has this actor do as one of its messages; its method has no name."""
+
+    method: ClassVar[str] = ""
 
     function: Callable[..., Awaitable[None]]
     args: tuple[Any, ...]
@@ -34,6 +36,10 @@ class Mailbox:
     def put(self, item: Message | Errand) -> None:
         """Append what came, and wake the reader."""
         self.queue.append(item)
+        self.wake()
+
+    def wake(self) -> None:
+        """Tell the reader that something was appended."""
         arrival = self._arrival
         if arrival is not None and not arrival.done():
             arrival.set_result(None)

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 if TYPE_CHECKING:
     from tether.actors.accelerator import Fence
-    from tether.actors.context import Link as ChainLink
     from tether.actors.link import Link
     from tether.actors.payload import Saving
+else:
+    Fence = Link = Saving = Any  # msgspec looks into what it decodes, but these never travel
 
+LONGEST = 1024
+"""Characters of a name: those that came are kept, so that they need not be looked at again."""
 OVERHEAD = 64
 """Bytes a message is taken to cost beside its body, so that empty ones are bounded too."""
+
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Name = Annotated[str, msgspec.Meta(max_length=LONGEST)]
 
 
 class Kind(IntEnum):
@@ -52,17 +59,25 @@ class Part:
     fence: Fence | None = None
 
 
-class Body(msgspec.Struct, eq=False):
+class End:
+    """Where what travels of a message ends: nothing that comes can be decoded to one."""
+
+
+END = End()
+
+
+class Body(msgspec.Struct, eq=False, array_like=True):
     """Encoded arguments or an encoded answer: msgpack, and the parts it speaks of by number.
 
-    `saving` is what compressing its tensors has saved and cost, None where none is compressed. A
-    `plain` one holds nothing but what msgpack itself knows. It leaves the process once its GPU has
-    passed the `fences`.
+    A `plain` one holds nothing but what msgpack itself knows. `saving` is what compressing its
+    tensors has saved and cost, None where none is compressed. It leaves the process once its GPU
+    has passed the `fences`.
     """
 
     data: bytes
-    parts: tuple[Part, ...] = ()
     plain: bool = False
+    end: End = END
+    parts: tuple[Part, ...] = ()
     saving: Saving | None = None
     fences: tuple[Fence, ...] = ()
 
@@ -73,7 +88,7 @@ class Body(msgspec.Struct, eq=False):
         return size + sum([part.nbytes for part in self.parts]) if self.parts else size
 
 
-class Message(msgspec.Struct, eq=False):
+class Message(msgspec.Struct, eq=False, array_like=True):
     """One call or answer on its way from one actor to another.
 
     `number` names a call in its asker's process, and the answer bears the same; `deadline` is in
@@ -83,12 +98,13 @@ class Message(msgspec.Struct, eq=False):
     """
 
     kind: Kind
-    number: int
-    method: str
+    number: Count
+    method: Name
     body: Body
+    chain: tuple[tuple[Name, Count], ...] = ()
+    cut: Count = 0
+    end: End = END
     deadline: float | None = None
-    chain: tuple[ChainLink, ...] = ()
-    cut: int = 0
     admitted: Callable[[], None] | None = None
     link: Link = None  # type: ignore[assignment]  # nobody looks before it is delivered
 

@@ -31,6 +31,8 @@ from tether.actors.transport import Transport
 from tether.actors.witness import Witness
 from tether.actors.words import Probe, Word
 
+ANSWER = Kind.ANSWER
+"""Looking a member up costs more than what is done with it."""
 Recorded = Callable[[str, int | None, dict[str, float]], None]
 
 
@@ -101,16 +103,29 @@ class Node:
 
     def deliver(self, link: Link, due: Iterable[Message]) -> None:
         """Take what a link delivers: calls to its actor, answers to who asked."""
-        cell = self.cells.get(link.local)
+        calls: list[Message] = []
         for message in due:
-            if message.kind > LAST_CALL:
-                self.calls.answered(link, message)
-            elif cell is not None:
-                if self.witness is not None:
-                    self.witness.came(link, message)
-                cell.deliver(link, message)
-            elif link.local not in self._buried:  # who follows the dead is asked
-                self._refuse(link, message)
+            if message.kind <= LAST_CALL:
+                calls.append(message)
+                continue
+            if calls:
+                self._called(link, calls)
+                calls = []
+            self.calls.answered(link, message)
+        if calls:
+            self._called(link, calls)
+
+    def _called(self, link: Link, calls: list[Message]) -> None:
+        """Take calls, one behind the other, to their actor."""
+        cell = self.cells.get(link.local)
+        if cell is not None:
+            if self.witness is not None:
+                for call in calls:
+                    self.witness.came(link, call)
+            cell.deliver(link, calls)
+        elif link.local not in self._buried:  # who follows the dead is asked
+            for call in calls:
+                self._refuse(link, call)
 
     def _refuse(self, link: Link, message: Message) -> None:
         """Book a call to an actor that does not run here as dropped, and tell its asker."""
@@ -135,7 +150,7 @@ class Node:
             self.probes.take(word)
             return
         link = self.switch.links.get((word.target, word.source))
-        if link is not None and link.pair == word.pair.turned:
+        if link is not None and link.turned == word.pair:
             link.inward.withdraw(word.number)
             if word.target in self.cells:
                 self.cells[word.target].withdraw(link, word.number, word.why)
@@ -169,7 +184,7 @@ class Node:
         body = plain_body(value) if presses is None and type(value) in NATIVE else None
         if body is None:
             body = self._encoded(cell, message, value, here)
-        self._reply(message.link, message, Kind.ANSWER, body)
+        self._reply(message.link, message, ANSWER, body)
 
     def answer_rows(self, asks: list[Message], values: Any) -> bool:
         """Send each ask its row of one tensor; tell whether that could be done at once."""
@@ -179,7 +194,7 @@ class Node:
         if bodies is None:
             return False
         for ask, body in zip(asks, bodies, strict=True):
-            self._reply(ask.link, ask, Kind.ANSWER, body)
+            self._reply(ask.link, ask, ANSWER, body)
         return True
 
     def _encoded(self, cell: Cell, message: Message, value: Any, here: Acting) -> Body:

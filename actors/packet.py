@@ -65,8 +65,8 @@ made_ack: Callable[[tuple[int, int, int, Mapping[str, int]]], Ack] = partial(tup
 class Packet(NamedTuple):
     """Consecutive messages from number `first` on, and what came of the other direction.
 
-    One whose `first` is 0 asks the other side to acknowledge anew. Of a packet on its way out that
-    is known to be `small` no message has parts or a deadline, and all have `size` bytes at most.
+    One whose `first` is 0 asks the other side to acknowledge anew. Of a packet that is known to be
+    `small` no message has parts or a deadline, and on its way out all have `size` bytes at most.
     """
 
     first: int

@@ -7,7 +7,7 @@ from typing import Any
 import msgpack
 import msgspec
 
-from tether.actors.extent import check_extent
+from tether.actors.extent import SMALL, check_extent
 from tether.actors.message import Body
 
 INLINE = 64 << 10
@@ -37,7 +37,7 @@ def plain_body(value: Any) -> Body | None:
         return None
     if len(packed) > INLINE:  # a packer keeps the memory of the largest it has packed
         _packer[0] = msgpack.Packer(strict_types=True)
-    return Body(packed, (), True)
+    return Body(packed, True)
 
 
 def unpack_plain(data: bytes) -> Any:
@@ -46,10 +46,21 @@ def unpack_plain(data: bytes) -> Any:
     return _decode(data)
 
 
+def plain_value(body: Body) -> Any:
+    """Return what a plain body holds; raises ValueError when it is malformed."""
+    try:
+        return unpack_plain(body.data)
+    except Exception as error:
+        raise malformed(body, error) from error
+
+
 def plain_arguments(body: Body) -> tuple[list[Any], dict[str, Any]]:
     """Return the arguments that a plain body holds; raises ValueError when it is malformed."""
+    data = body.data
     try:
-        args, kwargs = unpack_plain(body.data)
+        if len(data) > SMALL:
+            check_extent(data)
+        args, kwargs = _decode(data)
     except Exception as error:
         raise malformed(body, error) from error
     return args, kwargs

@@ -61,7 +61,7 @@ class Succession:
                 self._silence(link)
                 continue
             for message in link.out.answers:
-                self.calls.orphaned(link.pair.turned, message.number)
+                self.calls.orphaned(link.turned, message.number)
             will = None if wills is None else wills.get(link.local, NOTHING)
             if final:
                 self._abandon(link, will, why)

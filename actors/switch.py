@@ -60,7 +60,7 @@ class Switch:
         self._early_chunks = Early(self.window)
         self._loop = asyncio.get_running_loop()
         self._dirty: dict[Link, None] = {}
-        self._lazy: dict[Link, None] = {}
+        self._lazy: list[Link] = []
         self._words: list[Word] = []
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
@@ -123,10 +123,10 @@ class Switch:
 
     def answer(self, link: Link, message: Message) -> None:
         """Queue an answer; one to a dead incarnation goes no further."""
-        if self.current(link):
-            self._queue(link, message)
+        if link.parted:
+            self.inbox.orphaned(link.turned, message)
         else:
-            self.inbox.orphaned(link.pair.turned, message)
+            self._queue(link, message)
 
     def cancel(self, link: Link, number: int, why: str = "cancelled") -> bool:
         """Take a call back; tell whether it had not left, else the receiver is told."""
@@ -146,18 +146,25 @@ class Switch:
     def acknowledge(self, link: Link) -> None:
         """Tell the other side, in due time, what was received and settled of it."""
         inward = link.inward
-        if inward.settled >= link.due_settled or inward.settled_bytes >= link.due_bytes:
+        if inward.ack_is_due:
             self._mark(link)
-        elif link not in self._lazy:
-            self._lazy[link] = None
+        elif not inward.noted:
+            inward.noted = True
+            self._lazy.append(link)
             if self._timer is None:
                 self._timer = self._loop.call_later(ACK_DELAY, self._late_acks)
 
     def _late_acks(self) -> None:
         self._timer = None
-        self._dirty.update(self._lazy)
-        self._lazy.clear()
+        self._tell_late()
         self._schedule()
+
+    def _tell_late(self) -> None:
+        """Have what was noted said in this turn."""
+        for link in self._lazy:
+            link.inward.noted = False
+            self._dirty[link] = None
+        self._lazy.clear()
 
     def _mark(self, link: Link) -> None:
         self._dirty[link] = None
@@ -286,7 +293,7 @@ class Switch:
         """
         link = self.links.get((pair.target, pair.source))
         absent = self.directory.absent(pair.source)
-        if link is not None and link.joins(pair) and not absent:
+        if link is not None and link.turned == pair and not absent:
             return link
         if not self.hosts(pair.target):
             raise ValueError(f"a frame for {pair.target} came, which does not live here")
@@ -305,7 +312,6 @@ class Switch:
         for link in parted:
             del self.links[link.local, link.remote]
             link.parted = True
-            self._lazy.pop(link, None)
             self._watch.forget(link)
         return parted
 
@@ -336,7 +342,7 @@ class Switch:
 
     def close(self) -> None:
         """Say what is left to say, and end all timers."""
-        self._dirty.update(self._lazy)
+        self._tell_late()
         self._flush()
         self._watch.close()
         if self._timer is not None:

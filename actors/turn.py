@@ -11,6 +11,7 @@ from tether.actors import debug, forms
 from tether.actors.context import Acting, acting, deadline
 from tether.actors.handlers import Batch, Handler
 from tether.actors.message import OVERHEAD, Body, Kind, Message
+from tether.actors.plain import plain_arguments
 
 if TYPE_CHECKING:
     from tether.actors.cell import Cell
@@ -39,29 +40,46 @@ class Turn:
         self.desk = cell.desk
         self.handler = handler
 
-    async def take(self, message: Message) -> None:
-        """Handle a call and answer it; what it raises goes home to its caller."""
-        cell, desk, handler, body = self.cell, self.desk, self.handler, message.body
-        cell.turn += 1
-        here = Acting(cell, message.chain, cell.turn)
-        acting.set(here)
-        if message.deadline is not None or deadline.get() is not None:
-            deadline.set(message.deadline)
-        cell.current = message
-        self.begin(message)
-        try:
-            args, kwargs = desk.arguments(handler, body, cell.device)
-            if debug.ON:
-                value = await self._watched(args, kwargs, body)
-            elif kwargs:
-                value = await handler.function(cell.actor, *args, **kwargs)
-            else:
-                value = await handler.function(cell.actor, *args)
-            self.end(message, value, here)
-        except (Exception, asyncio.CancelledError) as error:
-            self.failed(message, ours(error))
-        finally:
-            cell.current = None
+    async def take(self, message: Message, limit: int) -> int:
+        """Handle a call and answer it; what it raises goes home to its caller.
+
+        Up to `limit` calls are handled in a row where those behind it are alike; return how many.
+        """
+        cell, desk, handler, witness = self.cell, self.desk, self.handler, self.desk.witness
+        actor, function, taken = cell.actor, handler.function, 0
+        while True:
+            taken += 1
+            turn = cell.turn = cell.turn + 1
+            here = Acting(cell, message.chain, turn)
+            acting.set(here)
+            if message.deadline is not None or deadline.get() is not None:
+                deadline.set(message.deadline)
+            cell.current = message
+            if witness is not None:
+                witness.begun(cell, message)
+            body, inward = message.body, message.link.inward
+            inward.start(message.number)
+            try:
+                if body.plain and not body.parts:
+                    args, kwargs = plain_arguments(body)
+                else:
+                    args, kwargs = desk.arguments(handler, body, cell.device)
+                if kwargs or debug.ON:
+                    value = await self._called(args, kwargs, body)
+                else:
+                    value = await function(actor, *args)
+                if message.kind is ASK or witness is not None:
+                    self.end(message, value, here)
+                elif inward.handled(OVERHEAD + len(body.data) if not body.parts else body.size):
+                    desk.acknowledge(message.link)
+                del value  # or what it holds would be kept while the next one is handled
+            except (Exception, asyncio.CancelledError) as error:
+                self.failed(message, ours(error))
+            finally:
+                cell.current = None
+            if taken == limit or (following := cell.following(handler)) is None:
+                return taken
+            message = following
 
     def begin(self, message: Message) -> None:
         """Note that the handling of a call begins: from now on its outcome is not certain."""
@@ -79,12 +97,12 @@ class Turn:
         if desk.witness is not None:
             desk.witness.settled(link, message, None)
         body = message.body
-        link.inward.handled(body.size if body.parts else OVERHEAD + len(body.data))
-        desk.acknowledge(link)
+        if link.inward.handled(body.size if body.parts else OVERHEAD + len(body.data)):
+            desk.acknowledge(link)
 
-    async def _watched(self, args: list[Any], kwargs: dict[str, Any], body: Body) -> Any:
-        """Handle a call, and see whether the handler wrote into what it was given."""
-        before = debug.checksums(body)
+    async def _called(self, args: list[Any], kwargs: dict[str, Any], body: Body) -> Any:
+        """Call the handler; where that is looked for, see whether it wrote into what it got."""
+        before = debug.checksums(body) if debug.ON else None
         value = await self.handler.function(self.cell.actor, *args, **kwargs)
         debug.check_arguments(before, body, self.cell.name, self.handler)
         return value
@@ -111,7 +129,7 @@ class BatchTurn(Turn):
         super().__init__(cell, handler)
         self.batch = batch
 
-    async def take(self, message: Message) -> None:
+    async def take(self, message: Message, limit: int) -> int:  # noqa: ARG002 - it is one turn
         """Gather a batch around its first call, handle it, and answer each caller."""
         self.cell.turn += 1
         self.cell.current = message
@@ -126,6 +144,7 @@ class BatchTurn(Turn):
                 await self._handle(calls, items)
         finally:
             self.cell.current = None
+        return 1
 
     async def _gather(self, first: Message) -> list[Message]:
         """Return the first call and what else is there, or comes in `max_wait` seconds."""
@@ -198,8 +217,8 @@ class BatchTurn(Turn):
 
     def _book(self, call: Message) -> None:
         """Book a call as handled that was answered together with others."""
-        call.link.inward.handled(call.body.size)
-        self.desk.acknowledge(call.link)
+        if call.link.inward.handled(call.body.size):
+            self.desk.acknowledge(call.link)
 
     def _answer(self, call: Message, value: Any, here: Acting) -> None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from tether.actors.journal import DROPS
+from tether.actors.message import LONGEST
 from tether.actors.packet import Pair
 
 
@@ -49,8 +50,6 @@ class Probe(NamedTuple):
 
 Word: TypeAlias = Cancel | Probe
 CANCEL, PROBE = 0, 1
-LONGEST = 1024
-"""Characters of a name: those that came are kept, so that they need not be looked at again."""
 
 
 def packed_word(word: Word) -> list[Any]:

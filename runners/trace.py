@@ -54,8 +54,9 @@ def _packet(pair: Any, first: int, ack: Any, slips: list[Any], riders: Any) -> l
     return [pair, first, ack, [_message(*slip) for slip in slips], riders]
 
 
-def _message(*slip: Any) -> list[Any]:
-    *head, data = slip
+def _message(kind: int, number: int, method: str, body: Any, chain: Any, cut: int) -> list[Any]:
+    data, plain = body
+    head = [kind, number, method, chain, cut, plain]
     return [*head, _digest(data) if data else None, len(data)]
 
 

@@ -24,7 +24,7 @@ def ask(
     number: int, over: Link | None = None, address: int = 0, chain: tuple[tuple[str, int], ...] = ()
 ) -> Ask:
     loop = asyncio.get_running_loop()
-    body = Body(b"", (Part(8, address=address),))
+    body = Body(b"", parts=(Part(8, address=address),))
     message = Message(Kind.ASK, number, "exchange", body, chain=chain)
     handler = handlers(Center)["exchange"]
     return Ask(message, over or link(), handler, loop.create_future())

@@ -99,7 +99,7 @@ def test_what_lies_elsewhere_is_sent_in_chunks_beside_what_is_lent() -> None:
     owner, wire = pool(), Wire(Reader())
     lent, own = encoded(owner, torch.ones(LARGE)).parts + encoded(Pool(), torch.ones(LARGE)).parts
 
-    body = wire.carry(owner, Body(b"x", (lent, own)))
+    body = wire.carry(owner, Body(b"x", parts=(lent, own)))
 
     assert wire.chunks == 4 * LARGE
     assert [part.memory is None for part in body.parts] == [False, True]
@@ -120,7 +120,7 @@ def test_each_time_it_is_sent_it_is_lent_and_given_back() -> None:
 
 
 def test_a_frame_that_speaks_of_memory_that_is_not_shared_is_refused() -> None:
-    body = Body(b"x", encoded(pool(), torch.ones(LARGE)).parts)
+    body = Body(b"x", parts=encoded(pool(), torch.ones(LARGE)).parts)
     packet = Packet(1, (Message(Kind.ASK, 1, "x", body),), Ack())
     data = pack_frame(Frame(ORIGIN, [(PAIR, packet)], []), 0.0, lambda part: (1, 0, 0, 8))
 

@@ -439,7 +439,7 @@ async def test_a_life_is_kept_only_at_its_own_reports(memory: World) -> None:
     cell.keep_soon(2)
     await counter.note("after")
     sent_later = Message(Kind.TELL, 9, "note", Body(b"\x92\x91\x01\x80"), cut=2)
-    cell.deliver(link, sent_later)
+    cell.deliver(link, [sent_later])
     await until(lambda: 1 in actor.events)
     before = list(kept.rounds)
     for _ in range(3):
@@ -497,7 +497,7 @@ async def test_a_state_that_cannot_be_kept_costs_its_actor_nothing_else(
     cell = memory.cell("counter/0")
     link = from_nobody()
 
-    cell.deliver(link, Message(Kind.TELL, 9, "note", Body(b"\x92\x91\x01\x80"), cut=7))
+    cell.deliver(link, [Message(Kind.TELL, 9, "note", Body(b"\x92\x91\x01\x80"), cut=7)])
     await counter.note(2)
 
     assert memory.actor("counter/0").events == [1, 2]
@@ -513,7 +513,7 @@ async def test_a_call_that_is_taken_back_before_the_actor_wakes_does_not_stop_it
     link = from_nobody()
     await counter.note(1)
 
-    cell.deliver(link, Message(Kind.TELL, 9, "note", Body(b"\x92\x91\x02\x80")))
+    cell.deliver(link, [Message(Kind.TELL, 9, "note", Body(b"\x92\x91\x02\x80"))])
     cell.withdraw(link, 9, "cancelled")
     await asyncio.sleep(0)
 

@@ -196,7 +196,7 @@ def test_a_lendable_tensor_is_sent_in_place_and_any_other_copied() -> None:
 def test_structure_that_came_as_the_last_part_is_decoded() -> None:
     body = codec.encode([torch.arange(10_000), "x"])
     data = np.frombuffer(body.data, np.uint8)
-    moved = Body(b"", (*body.parts, Part(len(data), memory=data)))
+    moved = Body(b"", parts=(*body.parts, Part(len(data), memory=data)))
 
     tensor, text = codec.decode(moved)
 

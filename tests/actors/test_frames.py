@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tether.actors import frames
 from tether.actors.frames import Chunk, Frame, Origin
 from tether.actors.journal import DROPS
-from tether.actors.message import Body, Kind, Message, Part
+from tether.actors.message import END, Body, Kind, Message, Part
 from tether.actors.packet import NONE_DROPPED, Ack, Packet, Pair
 from tether.actors.words import Cancel, Probe, Wait
 
@@ -26,9 +26,10 @@ messages = st.tuples(
     counts,
     st.text(),
     st.binary().map(Body),
-    st.none() | st.floats(0, 1e6),
     st.lists(st.tuples(st.text(), counts), max_size=3).map(tuple),
     counts,
+    st.just(END),
+    st.none() | st.floats(0, 1e6),
 ).map(lambda fields: Message(*fields))
 packets = st.builds(Packet, counts, st.lists(messages, max_size=3).map(tuple), acks)
 cancels = st.builds(Cancel, st.text(), st.text(), counts, counts, counts, st.sampled_from(DROPS))
@@ -54,7 +55,7 @@ def plain(message: Message) -> tuple[Any, ...]:
 
 def sample() -> bytes:
     """Return a frame of one message and two words."""
-    message = Message(Kind.ASK, 7, "exchange", Body(b"abc"), 5.0, (("worker/3", 6),), cut=8)
+    message = Message(Kind.ASK, 7, "exchange", Body(b"abc"), (("worker/3", 6),), 8, deadline=5.0)
     packet = Packet(4, (message,), Ack(1, 1, 64, {"expired": 0}))
     probe = Probe("worker/3", "center/0", "worker/3", 4, 1, (Wait("worker/3.Worker.go", 9),))
     frame = Frame(Origin("r", "p", 1), [(PAIR, packet)], [Cancel(*PAIR, 5), probe])
@@ -86,27 +87,27 @@ def test_a_frame_comes_back_as_it_went(frame: Frame) -> None:
 
 def test_the_bytes_of_a_frame_are_those_of_this_wire_version() -> None:
     assert sample().hex() == (
-        "950493a172a1700100919594a8776f726b65722f33a863656e7465722f300201049401014081a76578706972"
-        "65640091970107a865786368616e67659192a8776f726b65722f33060800c403616263919300cb4014000000"
-        "00000090929700a8776f726b65722f33a863656e7465722f30020105a963616e63656c6c65649701a8776f72"
-        "6b65722f33a863656e7465722f30a8776f726b65722f3304019192b2776f726b65722f332e576f726b65722e"
-        "676f09"
+        "950593a172a1700100919594a8776f726b65722f33a863656e7465722f300201049401014081a765787069"
+        "7265640091960107a865786368616e676592c403616263c29192a8776f726b65722f330608919300cb4014"
+        "00000000000090929700a8776f726b65722f33a863656e7465722f30020105a963616e63656c6c65649701"
+        "a8776f726b65722f33a863656e7465722f30a8776f726b65722f3304019192b2776f726b65722f332e576f"
+        "726b65722e676f09"
     )
 
 
 def test_only_parts_deadlines_and_long_structure_have_riders() -> None:
     tick = Message(Kind.TELL, 9, "tick", Body(b"\x92\x91\x01\x80", plain=True), cut=2)
     part = Part(9, memory=np.zeros(9, np.uint8))
-    late = Message(Kind.ASK, 10, "now", Body(b"\x92", (part,)), 7.5, (("a/0", 1),))
+    late = Message(Kind.ASK, 10, "now", Body(b"\x92", parts=(part,)), (("a/0", 1),), deadline=7.5)
     long = Message(Kind.ASK, 11, "all", Body(bytes(frames.STRUCTURE_LIMIT + 1)))
     packet = Packet(1, (tick, late, long), Ack())
     data = frames.pack_frame(Frame(Origin("r", "p", 1), [(PAIR, packet)], []), 5.0)
 
     *_, slips, riders = msgpack.unpackb(data)[3][0]
     assert slips == [
-        [0, 9, "tick", [], 2, 1, b"\x92\x91\x01\x80"],
-        [1, 10, "now", [["a/0", 1]], 0, 0, b"\x92"],
-        [1, 11, "all", [], 0, 0, b""],
+        [0, 9, "tick", [b"\x92\x91\x01\x80", True], [], 2],
+        [1, 10, "now", [b"\x92", False], [["a/0", 1]], 0],
+        [1, 11, "all", [b"", False], [], 0],
     ]
     assert riders == [[1, 2.5, [[9]]], [2, None, [[frames.STRUCTURE_LIMIT + 1]]]]
     assert [m.body.plain for m in unpacked(data)] == [True, False, False]
@@ -114,7 +115,7 @@ def test_only_parts_deadlines_and_long_structure_have_riders() -> None:
 
 def test_a_part_that_is_lent_is_spoken_of_by_where_it_lies() -> None:
     part = Part(9, memory=np.zeros(9, np.uint8))
-    packet = Packet(1, (Message(Kind.ASK, 1, "x", Body(b"", (part,))),), Ack())
+    packet = Packet(1, (Message(Kind.ASK, 1, "x", Body(b"", parts=(part,))),), Ack())
     frame = Frame(Origin("r", "p", 1), [(PAIR, packet)], [])
     leased: list[tuple[int, ...]] = []
 
@@ -159,8 +160,8 @@ def test_a_deadline_travels_as_the_time_that_remains() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        ((0,), 1, "wire version 1 came, but version 4 is spoken here"),
-        ((0,), "4", r"a frame of .* bytes is malformed: Expected `int`, got `str` - at `\$\[0\]`"),
+        ((0,), 1, "wire version 1 came, but version 5 is spoken here"),
+        ((0,), "5", r"a frame of .* bytes is malformed: Expected `int`, got `str` - at `\$\[0\]`"),
         ((1,), [1, 2], "Expected `array` of length 3, got 2"),
         ((1, 0), 5, r"Expected `str`, got `int` - at `\$\[1\]\[0\]`"),
         ((1, 2), -1, r"Expected `int` >= 0 - at `\$\[1\]\[2\]`"),
@@ -174,17 +175,24 @@ def test_a_deadline_travels_as_the_time_that_remains() -> None:
         ((3, 0, 2, 3), [1], "Expected `object`, got `array`"),
         ((3, 0, 2, 3), {"expired": -1}, "Expected `int` >= 0"),
         ((3, 0, 2), [1, 2], "Expected `array` of length 4, got 2"),
-        ((3, 0, 3, 0), [1] * 8, "Expected `array` of length 7, got 8"),
+        ((3, 0, 3, 0), [1] * 3, "Expected `array` of at least length 4, got 3"),
+        ((3, 0, 3, 0), [1, 7, "x", [b""], [], 0, None], "Expected `End`, got `NoneType`"),
+        ((3, 0, 3, 0), [1, 7, "x", [b""], [], 0, {}], "Expected `End`, got `dict`"),
         ((3, 0, 3, 0, 0), 9, "Invalid enum value 9"),
         ((3, 0, 3, 0, 1), -7, "Expected `int` >= 0"),
         ((3, 0, 3, 0, 2), None, "Expected `str`, got `None`"),
+        ((3, 0, 3, 0, 2), "x" * 1025, "Expected `str` of length <= 1024"),
         ((3, 0, 3, 0, 3), None, "Expected `array`, got `None`"),
-        ((3, 0, 3, 0, 3), [["worker/3"]], "Expected `array` of length 2, got 1"),
-        ((3, 0, 3, 0, 3), [["worker/3", -1]], "Expected `int` >= 0"),
-        ((3, 0, 3, 0, 4), -1, "Expected `int` >= 0"),
-        ((3, 0, 3, 0, 5), 4, "Invalid enum value 4"),
-        ((3, 0, 3, 0, 6), None, "Expected `bytes`, got `None`"),
-        ((3, 0, 3, 0, 6), "abc", "Expected `bytes`, got `str`"),
+        ((3, 0, 3, 0, 3), [], "Expected `array` of at least length 1, got 0"),
+        ((3, 0, 3, 0, 3), [b"", 1], "Expected `bool`, got `int`"),
+        ((3, 0, 3, 0, 3), [b"", True, None], "Expected `End`, got `NoneType`"),
+        ((3, 0, 3, 0, 3), [b"", True, []], "Expected `End`, got `list`"),
+        ((3, 0, 3, 0, 3, 0), None, "Expected `bytes`, got `None`"),
+        ((3, 0, 3, 0, 3, 0), "abc", "Expected `bytes`, got `str`"),
+        ((3, 0, 3, 0, 4), None, "Expected `array`, got `None`"),
+        ((3, 0, 3, 0, 4), [["worker/3"]], "Expected `array` of length 2, got 1"),
+        ((3, 0, 3, 0, 4), [["worker/3", -1]], "Expected `int` >= 0"),
+        ((3, 0, 3, 0, 5), -1, "Expected `int` >= 0"),
         ((3, 0, 4, 0, 0), 1, "^message 1 of a packet of 1 is spoken of$"),
         ((3, 0, 4, 0, 1), "soon", r"Expected `float \| null`, got `str`"),
         ((3, 0, 4, 0, 1), float("nan"), "^nan seconds are left for a message, but a finite time"),
@@ -249,7 +257,8 @@ places = st.sampled_from(
     + [(3, 0, k) for k in range(5)]
     + [(3, 0, 0, k) for k in range(4)]
     + [(3, 0, 2, k) for k in range(4)]
-    + [(3, 0, 3, 0, k) for k in range(7)]
+    + [(3, 0, 3, 0, k) for k in range(6)]
+    + [(3, 0, 3, 0, 3, k) for k in range(2)]
     + [(3, 0, 4, 0, k) for k in range(3)]
 )
 
@@ -270,7 +279,7 @@ def test_well_formed_nonsense_is_never_more_than_a_value_error(
 
 def test_large_parts_travel_in_chunks_of_a_mebibyte_at_most() -> None:
     memory = np.arange(2 * frames.CHUNK + 5, dtype=np.uint8)
-    message = Message(Kind.ASK, 1, "x", Body(b"", (Part(memory.nbytes, memory=memory),)))
+    message = Message(Kind.ASK, 1, "x", Body(b"", parts=(Part(memory.nbytes, memory=memory),)))
 
     pieces = list(frames.chunks("run", PAIR, Packet(9, (message,), Ack())))
 
@@ -282,7 +291,7 @@ def test_large_parts_travel_in_chunks_of_a_mebibyte_at_most() -> None:
 
 def test_only_what_is_large_of_a_packet_travels_in_chunks() -> None:
     memory = np.arange(3, dtype=np.uint8)
-    bodies = (Body(b"a"), Body(b"b", (Part(3, memory=memory),)), Body(b"c"))
+    bodies = (Body(b"a"), Body(b"b", parts=(Part(3, memory=memory),)), Body(b"c"))
     messages = tuple(Message(Kind.ASK, k, "x", body) for k, body in enumerate(bodies))
 
     pieces = list(frames.chunks("run", PAIR, Packet(5, messages, Ack())))
@@ -317,10 +326,10 @@ def test_large_structure_travels_in_chunks_as_the_last_part() -> None:
 @pytest.mark.parametrize(
     ("head", "text"),
     [
-        ([3, "r", *PAIR, 1, 0, 0, 9], "wire version 3 came, but version 4 is spoken here"),
-        ([4, "r", *PAIR, 1, 0, 0], "not enough values to unpack"),
-        ([4, "r", *PAIR, 1, 0, 0, -9], "-9 came where a count belongs"),
-        ([4, None, *PAIR, 1, 0, 0, 9], "None came where a name belongs"),
+        ([4, "r", *PAIR, 1, 0, 0, 9], "wire version 4 came, but version 5 is spoken here"),
+        ([5, "r", *PAIR, 1, 0, 0], "not enough values to unpack"),
+        ([5, "r", *PAIR, 1, 0, 0, -9], "-9 came where a count belongs"),
+        ([5, None, *PAIR, 1, 0, 0, 9], "None came where a name belongs"),
         (7, "a chunk's header is malformed: TypeError"),
     ],
 )

@@ -23,7 +23,7 @@ def inbound(nbytes: int = 1000) -> Inbound:
 
 def large(number: int, *sizes: int) -> Message:
     parts = tuple(Part(size) for size in sizes)
-    return Message(Kind.ASK, number, "take", Body(b"", parts))
+    return Message(Kind.ASK, number, "take", Body(b"", parts=parts))
 
 
 def put(inbox: Inbound, number: int, part: int, offset: int, data: bytes, total: int) -> list[int]:

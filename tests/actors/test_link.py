@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -37,13 +38,10 @@ def test_a_link_knows_both_its_ends() -> None:
 def test_a_link_joins_two_incarnations() -> None:
     made = Link(bytearray, pair=Pair("worker/0", "center/0", 2, 1))
 
-    joined = [made.joins(Pair("center/0", "worker/0", *ends)) for ends in ((1, 2), (2, 1), (1, 3))]
-
-    assert joined == [True, False, False]
     assert made.turned == Pair("center/0", "worker/0", 1, 2)
 
 
-def numbers(messages: list[Message]) -> list[int]:
+def numbers(messages: Sequence[Message]) -> list[int]:
     return [message.number for message in messages]
 
 
@@ -167,10 +165,10 @@ def test_an_acknowledgement_is_due_when_half_a_window_is_settled() -> None:
     pulled(b)
 
     b.inward.settle(due[0])
-    one = b.ack_is_due
+    one = b.inward.ack_is_due
     b.inward.settle(due[1])
 
-    assert (one, b.ack_is_due) == (False, True)
+    assert (one, b.inward.ack_is_due) == (False, True)
 
 
 def test_an_acknowledgement_is_due_when_half_the_bytes_are_settled() -> None:
@@ -182,7 +180,7 @@ def test_an_acknowledgement_is_due_when_half_the_bytes_are_settled() -> None:
 
     b.inward.settle(due[0])
 
-    assert b.ack_is_due
+    assert b.inward.ack_is_due
 
 
 def test_what_was_never_sent_cannot_be_acknowledged() -> None:

@@ -7,7 +7,7 @@ from tether.actors.message import OVERHEAD, Body, Kind, Part
 
 
 def test_a_body_is_as_large_as_its_structure_and_parts_and_an_overhead() -> None:
-    assert Body(b"12345", (Part(100), Part(20))).size == OVERHEAD + 125
+    assert Body(b"12345", parts=(Part(100), Part(20))).size == OVERHEAD + 125
     assert Body(b"").size == OVERHEAD
 
 

@@ -267,7 +267,7 @@ def link_holds(cell: Cell, link: Link, number: int) -> bool:
     """Whether a call of this number waits, which came over a link."""
     message = cell.mailbox.remove(link, number)
     if message is not None:
-        cell.deliver(link, message)
+        cell.deliver(link, [message])
     return message is not None
 
 

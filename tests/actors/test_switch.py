@@ -631,7 +631,7 @@ async def test_what_an_incarnation_says_before_the_news_of_it_is_taken_in_with_t
 async def test_a_chunk_of_an_incarnation_nobody_told_of_is_taken_in_with_the_news() -> None:
     inbox = Inbox()
     taker = switch(inbox)
-    message = Message(Kind.ASK, 7, "take", Body(b"", (Part(10),)))
+    message = Message(Kind.ASK, 7, "take", Body(b"", parts=(Part(10),)))
 
     taker.chunk(chunk((4, 2), (9, 10)), memoryview(b"0123456789"))
     taker.frame(frame((Pair(THERE, HERE, 2, 1), Packet(1, (message,), Ack()))))

@@ -46,7 +46,7 @@ class Span(NamedTuple):
 
 
 def message(body: Body, number: int = 7, deadline: float | None = None) -> Message:
-    return Message(Kind.ASK, number, "exchange", body, deadline, (("worker/3", 6),), cut=8)
+    return Message(Kind.ASK, number, "exchange", body, (("worker/3", 6),), 8, deadline=deadline)
 
 
 def place(_part: Part) -> tuple[int, int, int, int]:
@@ -56,8 +56,8 @@ def place(_part: Part) -> tuple[int, int, int, int]:
 
 def framed() -> list[bytes]:
     """Frames: of short messages, of long ones, of lent parts, of words, and of all that."""
-    short = [Message(kind, 3, "go", Body(b"\x90", (), plain=True)) for kind in Kind]
-    long = [message(Body(b"abc", PARTS), 9), message(Body(b"abc"), 10, 5.0)]
+    short = [Message(kind, 3, "go", Body(b"\x90", plain=True)) for kind in Kind]
+    long = [message(Body(b"abc", parts=PARTS), 9), message(Body(b"abc"), 10, 5.0)]
     ack, losses = Ack(4, 3, 200), Ack(4, 2, 200, dict.fromkeys(DROPS, 1))
     probe = Probe("worker/3", "center/0", "worker/3", 4, 1, (Wait("worker/3.Worker.go", 9),))
     words: list[Word] = [Cancel(*PAIR, 5), probe]
@@ -78,7 +78,7 @@ def framed() -> list[bytes]:
 
 def headers() -> list[bytes]:
     """Headers of chunks."""
-    packet = Packet(3, (message(Body(b"", PARTS)),), Ack())
+    packet = Packet(3, (message(Body(b"", parts=PARTS)),), Ack())
     return [header for header, _ in frames.chunks("r", PAIR, packet)]
 
 

@@ -59,15 +59,17 @@ def body(data: bytes) -> object:
 
     records = {"Point": seeds.Point, "Span": seeds.Span}
     group: Callable[[str, str], Any] = lambda table, without: (table, without)  # noqa: E731
-    return codec.decode(Body(data, parts), records=records, ref=str.upper, group=group, take=take)
+    return codec.decode(
+        Body(data, parts=parts), records=records, ref=str.upper, group=group, take=take
+    )
 
 
 def plain(data: bytes) -> object:
-    return codec.decode(Body(data, (), plain=True))
+    return codec.decode(Body(data, plain=True))
 
 
 def arguments(data: bytes) -> object:
-    return plain_arguments(Body(data, (), plain=True))
+    return plain_arguments(Body(data, plain=True))
 
 
 @cache

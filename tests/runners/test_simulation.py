@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -208,9 +209,11 @@ def doubled(monkeypatch: pytest.MonkeyPatch) -> None:
     """A runtime that delivers what comes twice a second time."""
     accept = Inbound.accept
 
-    def doubles(self: Inbound, first: int, messages: tuple[Message, ...]) -> list[Message]:
+    def doubles(
+        self: Inbound, first: int, messages: tuple[Message, ...], *, small: bool
+    ) -> Sequence[Message]:
         before = self.received
-        due = accept(self, first, messages)
+        due = accept(self, first, messages, small=small)
         return due or [message for n, message in enumerate(messages, first) if n <= before]
 
     monkeypatch.setattr(Inbound, "accept", doubles)

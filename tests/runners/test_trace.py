@@ -35,7 +35,7 @@ def traced(*frames: bytes) -> tuple[str, Trace]:
 
 
 def ask(data: bytes = b"\x01", number: int = 9) -> Message:
-    return Message(Kind.ASK, number, "exchange", Body(data), 1.5, (("worker/0", 3),), 2)
+    return Message(Kind.ASK, number, "exchange", Body(data), (("worker/0", 3),), 2, deadline=1.5)
 
 
 def test_an_empty_trace_has_the_digest_of_nothing() -> None:
@@ -78,8 +78,8 @@ def test_a_frame_is_its_headers_with_the_size_and_digest_of_each_structure() -> 
     head = f"[{VERSION}, ['run', 'worker-0', 1], 0, "
     assert text.startswith(f"0.0 frame worker-0 center-0 {len(data)} {head}")
     assert "[['worker/0', 'center/0', 1, 2], 5, [3, 2, 128, {'expired': 1}], [[" in text
-    assert f"[1, 9, 'exchange', [['worker/0', 3]], 2, 0, '{one}', 1]" in text
-    assert f"[1, 10, 'exchange', [['worker/0', 3]], 2, 0, '{other}', 2]" in text
+    assert f"[1, 9, 'exchange', [['worker/0', 3]], 2, False, '{one}', 1]" in text
+    assert f"[1, 10, 'exchange', [['worker/0', 3]], 2, False, '{other}', 2]" in text
     assert "[[0, 1.5, []], [1, 1.5, []]]" in text
     assert text.endswith("[[0, 'worker/0', 'center/0', 1, 2, 4, 'cancelled']]]\n")
 
@@ -89,11 +89,11 @@ def test_a_structure_that_travels_in_chunks_has_no_digest() -> None:
 
     text, _ = traced(frame(message))
 
-    assert f"2, 0, None, 0]], [[0, 1.5, [[{STRUCTURE_LIMIT + 1}]]]]" in text
+    assert f"2, False, None, 0]], [[0, 1.5, [[{STRUCTURE_LIMIT + 1}]]]]" in text
 
 
 def test_a_chunk_is_its_header_and_the_digest_of_its_data() -> None:
-    body = Body(b"\x01", (Part(8, memory=np.arange(8, dtype=np.uint8)),))
+    body = Body(b"\x01", parts=(Part(8, memory=np.arange(8, dtype=np.uint8)),))
     ((header, data),) = chunks("run", PAIR, Packet(5, (Message(Kind.TELL, 1, "put", body),), Ack()))
     file = io.StringIO()
 

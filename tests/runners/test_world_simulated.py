@@ -310,12 +310,12 @@ def test_who_failed_is_told() -> None:
 accept = Inbound.accept
 
 
-def doubles(self: Inbound, first: int, messages: tuple[Message, ...]) -> list[Message]:
-    return [m for m in accept(self, first, messages) for _ in range(2 if m.number == 1 else 1)]
+def doubles(self: Inbound, *packet: Any, **more: Any) -> list[Message]:
+    return [m for m in accept(self, *packet, **more) for _ in range(2 if m.number == 1 else 1)]
 
 
-def loses(self: Inbound, first: int, messages: tuple[Message, ...]) -> list[Message]:
-    return [m for m in accept(self, first, messages) if not m.is_call or m.number > 1]
+def loses(self: Inbound, *packet: Any, **more: Any) -> list[Message]:
+    return [m for m in accept(self, *packet, **more) if not m.is_call or m.number > 1]
 
 
 async def told() -> list[str]:

@@ -103,9 +103,9 @@ def no_deduplication() -> contextlib.AbstractContextManager[None]:
     """What comes twice is delivered twice."""
     accept = inbound.Inbound.accept
 
-    def wrong(self: Any, first: int, messages: Any) -> Any:
+    def wrong(self: Any, first: int, messages: Any, **more: Any) -> Any:
         again = [m for n, m in enumerate(messages, first) if n <= self.received and m.is_call]
-        return [*again, *accept(self, first, messages)]
+        return [*again, *accept(self, first, messages, **more)]
 
     return replaced(inbound.Inbound, "accept", wrong)
 
@@ -122,13 +122,13 @@ def wrong_incarnation() -> contextlib.AbstractContextManager[None]:
 def reordered() -> contextlib.AbstractContextManager[None]:
     """The mailbox gives out what came last."""
 
-    put = mailbox.Mailbox.put
+    wake = mailbox.Mailbox.wake
 
-    def wrong(self: Any, item: Any) -> None:
-        put(self, item)
+    def wrong(self: Any) -> None:
         self.queue.rotate(1)
+        wake(self)
 
-    return replaced(mailbox.Mailbox, "put", wrong)
+    return replaced(mailbox.Mailbox, "wake", wrong)
 
 
 def no_window() -> contextlib.AbstractContextManager[None]:
@@ -151,9 +151,10 @@ def overlapping() -> contextlib.AbstractContextManager[None]:
 
     take = Turn.take
 
-    async def wrong(self: Any, message: Any) -> None:
-        task = asyncio.ensure_future(take(self, message))
+    async def wrong(self: Any, message: Any, _limit: int) -> int:
+        task = asyncio.ensure_future(take(self, message, 1))
         await asyncio.wait([task], timeout=0.001)
+        return 1
 
     return replaced(Turn, "take", wrong)
 
