@@ -9,7 +9,7 @@ from tether.actors.context import acting, deadline
 from tether.actors.handlers import Handler
 from tether.actors.link import Link
 from tether.actors.message import Body, Kind, Message
-from tether.actors.plain import plain_body
+from tether.actors.plain import plain_call
 
 if TYPE_CHECKING:
     from tether.actors.calls import Calls
@@ -21,12 +21,13 @@ TELL = Kind.TELL
 class Caller:
     """Sends one message to one actor; keeps the link of who called last."""
 
-    __slots__ = ("_calls", "_cell", "_link", "_plain", "handler", "name")
+    __slots__ = ("_calls", "_cell", "_link", "_method", "_plain", "handler", "name")
 
     def __init__(self, calls: Calls, name: str, handler: Handler) -> None:
         self._calls = calls
         self.name = name
         self.handler = handler
+        self._method = handler.name
         self._cell: Cell | None = None
         self._link: Link | None = None
         self._plain = True
@@ -35,18 +36,15 @@ class Caller:
     async def ask(self, *args: Any, **kwargs: Any) -> Any:
         """Send an ask, and return its answer."""
         calls = self._calls
-        plain = self._plain and calls.presses is None
-        body = plain_body([list(args), kwargs]) if plain else None
+        body = plain_call(args, kwargs) if self._plain and calls.presses is None else None
         if body is None:
             body = self._encoded(args, kwargs)
         return await self._sent(body)
 
     async def tell(self, *args: Any, **kwargs: Any) -> None:
         """Hand a one-way over: at once if there is room for it, and then nobody waits."""
-        calls, handler = self._calls, self.handler
-        here = acting.get()
-        plain = self._plain and calls.presses is None
-        body = plain_body([list(args), kwargs]) if plain else None
+        calls, here = self._calls, acting.get()
+        body = plain_call(args, kwargs) if self._plain and calls.presses is None else None
         if body is None:
             body = self._encoded(args, kwargs)
         if here is not None and not here.cell.stopped and self.name not in calls.directory.gone:
@@ -54,7 +52,8 @@ class Caller:
             if link is None or link.parted or cell is not self._cell:
                 link = self._joined(cell)
             number, end = next(calls.numbers), deadline.get()
-            message = Message(TELL, number, handler.name, body, here.chain, cell.cut, deadline=end)
+            chain = here.chain if here.turn else here.behind  # to ask costs more than to look
+            message = Message(TELL, number, self._method, body, chain, cell.cut, deadline=end)
             if calls.switch.offer(link, message):
                 if calls.witness is not None or body.saving is not None:
                     calls.left(link, message)

@@ -11,7 +11,7 @@ from typing import Any
 from tether.actors import codec, debug, failures, forms
 from tether.actors.asks import Ask, Asks
 from tether.actors.caller import Caller
-from tether.actors.context import Acting, Link, acting, deadline
+from tether.actors.context import Link, acting, deadline
 from tether.actors.directory import Directory
 from tether.actors.errors import ActorGone
 from tether.actors.handlers import Handler
@@ -27,6 +27,7 @@ from tether.actors.witness import Witness
 
 TELL, ASK, ANSWER, FAILURE = Kind
 """Looking a member up costs more than the comparison."""
+NO_CHAIN: tuple[Link, ...] = ()
 TICK = 0.001
 """Seconds by which a loop's timers may be early: some count whole milliseconds."""
 
@@ -118,12 +119,17 @@ class Calls:
     def send(self, name: str, handler: Handler, body: Body) -> Ask:
         """Send one message; its future ends with the answer, or once a one-way is handed over."""
         here = acting.get()
-        source, chain, device, cut = self._who(here)
+        source, chain, device, cut = self.switch.origin.process, NO_CHAIN, "cpu", 0
+        if here is not None:
+            cell = here.cell
+            if cell.stopped:
+                raise _ended(cell.name)
+            source, chain, device, cut = cell.name, here.chain, cell.device, cell.cut
         end = deadline.get()
         kind = TELL if handler.oneway else ASK
         message = Message(kind, next(self.numbers), handler.name, body, chain, cut, deadline=end)
         future: asyncio.Future[Any] = self._loop.create_future()
-        link = self.switch.link(source, name)
+        link = self.switch.links.get((source, name)) or self.switch.link(source, name)
         ask = Ask(message, link, handler, future, self._loop.time(), device)
         why = self.directory.gone.get(name)
         if why is not None:
@@ -139,7 +145,8 @@ class Calls:
                 self.watch()
             if handler.oneway:
                 message.admitted = partial(self._admitted, ask)
-        self.left(link, message)
+        if self.witness is not None or body.saving is not None:
+            self.left(link, message)
         self.switch.send(link, message)
         return ask
 
@@ -149,17 +156,6 @@ class Calls:
             self.witness.sent(link, message)
         if message.body.saving is not None:
             book(link.out.row, message.body.saving)
-
-    def _who(self, here: Acting | None) -> tuple[str, tuple[Link, ...], str, int]:
-        """Return who is calling, on whose behalf, on which device, and after which round."""
-        if here is None:
-            return self.switch.origin.process, (), "cpu", 0
-        cell = here.cell
-        if cell.stopped:
-            raise ActorGone(
-                f"{cell.name} has ended, so what it left behind calls nobody", cell.name
-            )
-        return cell.name, here.chain, cell.device, cell.cut
 
     def _admitted(self, ask: Ask) -> None:
         self._asks.close(ask.number)
@@ -193,7 +189,9 @@ class Calls:
         try:
             if ask.checksums is not None and message.kind is ANSWER:
                 debug.check_lend(ask)
-            value = self._decoded(ask, message.body)
+            body = message.body
+            plain = body.plain and not body.parts
+            value = plain_value(body) if plain else self._decoded(ask, body)
         except Exception as error:
             ask.future.set_exception(error)
             return
@@ -210,7 +208,7 @@ class Calls:
 
     def _decoded(self, ask: Ask, body: Body) -> Any:
         if body.plain:
-            return codec.decode(body) if body.parts else plain_value(body)
+            return codec.decode(body)
         records = answer_records(ask.handler)
         return codec.decode(
             body,
@@ -261,6 +259,10 @@ class Calls:
         if ask is not None and not ask.future.done():
             ask.future.set_exception(error)
             self._abandon(ask, why)
+
+
+def _ended(actor: str) -> ActorGone:
+    return ActorGone(f"{actor} has ended, so what it left behind calls nobody", actor)
 
 
 def _admit(ask: Ask) -> None:

@@ -33,14 +33,14 @@ class Inbound:
         "_assemblies",
         "_dropped",
         "_expected",
-        "_half",
-        "_half_bytes",
         "_handled",
         "_held",
         "_take",
         "due_bytes",
         "due_settled",
         "duplicates",
+        "half",
+        "half_bytes",
         "noted",
         "row",
         "settled",
@@ -63,15 +63,11 @@ class Inbound:
         self.settled_bytes = 0
         self._handled = 0
         self._dropped = NONE_DROPPED
-        self._half = self.due_settled = (window.messages + 1) // 2
-        self._half_bytes = self.due_bytes = (window.bytes + 1) // 2
+        self.half = self.due_settled = (window.messages + 1) // 2
+        """How many more are settled when the other side is to be told again."""
+        self.half_bytes = self.due_bytes = (window.bytes + 1) // 2
         self.noted = False
         """Whether the other side will be told, before long, of what is handled."""
-
-    def said(self) -> None:
-        """Note that the other side is told now: again when half of the window is settled."""
-        self.due_settled = self.settled + self._half
-        self.due_bytes = self.settled_bytes + self._half_bytes
 
     @property
     def ack_is_due(self) -> bool:

@@ -70,7 +70,8 @@ class Link:
             return None
         self._said = ack
         self._must_say = False
-        inward.said()
+        inward.due_settled = inward.settled + inward.half
+        inward.due_bytes = inward.settled_bytes + inward.half_bytes
         return made_packet((first, messages, ack, out.taken, out.small))
 
     def push(self, packet: Packet, now: float) -> Sequence[Message]:

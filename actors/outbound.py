@@ -127,7 +127,8 @@ class Outbound:
             elif message.admitted is not None:
                 message.admitted()
             return
-        size = message.body.size
+        body = message.body
+        size = body.size if body.parts else OVERHEAD + len(body.data)
         self._bytes += size
         self.books.bytes += size
         self._get_ready(message, size)

@@ -18,6 +18,10 @@ LIBRARY = msgpack.UnpackException, msgspec.MsgspecError
 NATIVE = frozenset({type(None), bool, int, float, str, bytes, list, dict})
 """Types that msgpack knows by itself: to try a value of another one in vain costs an exception."""
 
+SCALARS = NATIVE - {list, dict}
+"""Those that hold nothing: of these msgspec, which lets more types in, makes the same bytes."""
+
+_encode = msgspec.msgpack.Encoder().encode
 _packer = [msgpack.Packer(strict_types=True)]
 """The one that packs now: it runs nobody's code, so nothing can come in its way."""
 
@@ -32,12 +36,27 @@ _decode = msgspec.msgpack.Decoder(ext_hook=_no_extension).decode
 def plain_body(value: Any) -> Body | None:
     """Return a value that msgpack knows by itself as it travels; None for any other."""
     try:
+        if type(value) in SCALARS:
+            return Body(_encode(value), True)
         packed: bytes = _packer[0].pack(value)
     except (TypeError, ValueError, OverflowError):
         return None
     if len(packed) > INLINE:  # a packer keeps the memory of the largest it has packed
         _packer[0] = msgpack.Packer(strict_types=True)
     return Body(packed, True)
+
+
+def plain_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Body | None:
+    """Return arguments that msgpack knows by itself as they travel; None for any other."""
+    if kwargs:
+        return plain_body([list(args), kwargs])
+    for value in args:
+        if type(value) not in SCALARS:
+            return plain_body([list(args), kwargs])
+    try:
+        return Body(_encode((args, kwargs)), True)
+    except (ValueError, OverflowError):
+        return None
 
 
 def unpack_plain(data: bytes) -> Any:
@@ -48,8 +67,11 @@ def unpack_plain(data: bytes) -> Any:
 
 def plain_value(body: Body) -> Any:
     """Return what a plain body holds; raises ValueError when it is malformed."""
+    data = body.data
     try:
-        return unpack_plain(body.data)
+        if len(data) > SMALL:
+            check_extent(data)
+        return _decode(data)
     except Exception as error:
         raise malformed(body, error) from error
 

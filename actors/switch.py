@@ -182,10 +182,11 @@ class Switch:
         spoken, self._words = self._words, []
         now = self._loop.time()
         out, self._departures.due = self._departures.due, {}
+        away = self.directory.away
         for link in dirty:
             if link.parted:
                 continue
-            if self.directory.absent(link.remote):
+            if link.remote in away:
                 link.out.enter()
             else:
                 self._gather(link, out, now)
@@ -193,12 +194,12 @@ class Switch:
             process = self.directory.place(word.target).process
             if process == self.origin.process:
                 self.inbox.word(word)
-            elif not self.directory.absent(word.target):
+            elif word.target not in away:
                 out.setdefault(process, ([], []))[1].append(word)
         self._departures.carry(out, now)
 
     def _hurry(self, link: Link) -> None:
-        if self.hosts(link.remote) or link.parted or self.directory.absent(link.remote):
+        if self.hosts(link.remote) or link.parted or link.remote in self.directory.away:
             return
         self._dirty.pop(link, None)  # or an acknowledgement alone may follow
         now, out = self._loop.time(), dict[str, Outgoing]()
@@ -251,7 +252,9 @@ class Switch:
 
     def _take_packet(self, pair: Pair, packet: Packet) -> None:
         try:
-            link = self._link_of(pair)
+            link = self.links.get((pair.target, pair.source))
+            if link is None or link.turned != pair or link.remote in self.directory.away:
+                link = self._link_of(pair)
             if link is None:
                 size = sum(len(message.body.data) for message in packet.messages)
                 again = partial(self._take_packet, pair, packet)
@@ -292,7 +295,7 @@ class Switch:
         Raises ValueError when one of them is dead, or the other does not live here.
         """
         link = self.links.get((pair.target, pair.source))
-        absent = self.directory.absent(pair.source)
+        absent = pair.source in self.directory.away
         if link is not None and link.turned == pair and not absent:
             return link
         if not self.hosts(pair.target):

@@ -23,10 +23,12 @@ from tether.actors.link import Link
 from tether.actors.memory import Pool
 from tether.actors.message import Body, Kind, Message
 from tether.actors.packet import Pair
-from tether.actors.plain import plain_body
+from tether.actors.plain import plain_call
 from tether.actors.switch import Switch
 from tether.actors.unix import SCHEME, Unix
 from tether.actors.words import Word
+from tether.runners.spec import RunSpec
+from tether.runners.transport import cores
 
 JOBS = ("W2",)
 SENDER, TAKER = "sender/0", "taker/0"
@@ -41,7 +43,7 @@ class End:
             name: (f"{SCHEME}{folder}/{name}", f"{SCHEME}{folder}/{name}-bulk")
             for name in ("sender", "taker")
         }
-        self.unix = Unix(process, 1, addresses)
+        self.unix = Unix(process, 1, addresses, RunSpec("wire").spin if cores() > 1 else 0.0)
         origin = Origin("wire", process, 1)
         self.switch = Switch(origin, Directory(PLACES), self, Pool(), self.unix)
         self.taken = 0
@@ -49,10 +51,11 @@ class End:
 
     def deliver(self, link: Link, due: Iterable[Message]) -> None:
         """Book what came as handled."""
+        inward = link.inward
         for message in due:
-            link.inward.start(message.number)
-            link.inward.handled(message.body.size)
-            self.switch.acknowledge(link)
+            inward.start(message.number)
+            if inward.handled(message.body.size):
+                self.switch.acknowledge(link)
             self.taken += 1
         self.arrival.set()
 
@@ -102,7 +105,7 @@ async def _send(folder: Path, count: int) -> float:
     await _met(end, link)
     start = time.monotonic()
     for number in range(2, count + 2):
-        body = plain_body([[PAYLOAD], {}])
+        body = plain_call((PAYLOAD,), {})
         assert body is not None
         message = Message(Kind.TELL, number, "tick", body)
         if not end.switch.offer(link, message):

@@ -98,6 +98,64 @@ def test_once_it_was_not_in_vain_every_frame_has_the_loop_awake(turns: Turns) ->
     in_vain(turns, spin)
 
 
+def polled(turns: Turns, seconds: float) -> float:
+    """Let so many seconds go by; return for how long of them the loop came round at once."""
+    start, end = turns.now, turns.now + seconds
+    while turns.asked and turns.now < end:
+        turns.now += 0.5
+        turns.turn()
+    found, turns.now = turns.now - start, end
+    return found
+
+
+def asked(turns: Turns, spin: Spin, seconds: float) -> float:
+    """Send a frame whose answer takes so many seconds; return how long it was polled for it."""
+    spin.moved()
+    found = polled(turns, seconds)
+    spin.heard()
+    return found
+
+
+def test_polling_goes_on_for_longer_where_nothing_comes_sooner_while_the_loop_sleeps(
+    turns: Turns,
+) -> None:
+    spin = Spin(2.0)
+
+    found = [asked(turns, spin, 5.0) for _ in range(6)]
+
+    assert found == [2.0, 2.0, 0.0, 2.0, 4.0, 5.0]
+
+
+def test_polling_is_seldom_where_what_is_awaited_comes_sooner_while_the_loop_sleeps(
+    turns: Turns,
+) -> None:
+    spin, found = Spin(2.0), list[float]()
+
+    for _ in range(40):
+        asleep = spin._left > 0
+        found.append(asked(turns, spin, 1.0 if asleep else 5.0))
+
+    assert found.count(2.0) < 8
+
+
+def test_what_takes_longer_than_it_may_be_polled_for_is_seldom_polled_for(turns: Turns) -> None:
+    spin = Spin(2.0)
+
+    found = [asked(turns, spin, 9.0) for _ in range(40)]
+
+    assert found.count(2.0) < 8
+    assert set(found) == {0.0, 2.0}
+
+
+def test_it_is_polled_for_no_longer_than_usual_once_that_is_enough(turns: Turns) -> None:
+    spin = Spin(2.0)
+    before = [asked(turns, spin, 5.0) for _ in range(6)][-1]
+
+    asked(turns, spin, 1.5)
+
+    assert (before, polled(turns, 9.0)) == (5.0, 2.0)
+
+
 def test_what_came_with_the_frame_that_woke_the_loop_was_not_waited_for(turns: Turns) -> None:
     spin = Spin(2.0)
 
