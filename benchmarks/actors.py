@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import asking
 from benchmarks.measure import Memory, Span
-from benchmarks.workloads import BATCH, SIZES, Floats, amount, numbers, observation, touch
+from benchmarks.workloads import BATCH, SIZES, SMALL, Floats, amount, numbers, observation, touch
 from benchmarks.workloads import predictions as predicted
 from tether.actors import Ref, batched, buffer, oneway
 
@@ -143,6 +143,7 @@ class Worker:
         return answer
 
     async def _exchanges(self, job: str, count: int) -> dict[str, float]:
+        await self._moved(self._vector(SMALL), True)  # the code it takes is in memory from now on
         x = self._vector(numbers(job))
         memory = Memory()
         await self._center.level()

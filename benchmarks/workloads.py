@@ -18,6 +18,8 @@ BATCH = 64
 """Observations a predictor takes at once."""
 SIZES = {"4MB": 1_000_000, "40MB": 10_000_000, "400MB": 100_000_000}
 """Numbers (float32) of the vector that is exchanged."""
+SMALL = 50_000
+"""Numbers of the one that goes before, so that what else an exchange takes is there already."""
 
 OVER_TCP = frozenset({"tether-tcp", "tether-sealed", "zmq-curve"})
 """Systems whose vectors go over TCP on the loopback device, and are compared with raw TCP."""

@@ -15,6 +15,7 @@ from benchmarks.workloads import (
     IN_FLIGHT,
     PAYLOAD,
     SIZES,
+    SMALL,
     Floats,
     amount,
     numbers,
@@ -83,6 +84,7 @@ def _alone(job: str, scale: float, address: str, keys: wire.Keys | None = None) 
     if job.startswith("W1"):
         asks = timed(lambda: client.ask(wire.ECHO, PAYLOAD), amount(job, scale))
         return {job: microseconds(asks)}
+    client.exchange(np.ones(SMALL, np.float32), True)
     x = np.ones(numbers(job), np.float32)
     memory = Memory()
     client.number(wire.LEVEL)

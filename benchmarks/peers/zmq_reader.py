@@ -16,7 +16,7 @@ from benchmarks.asking import ask_rate, exchange_rates, latencies, span, tick_ra
 from benchmarks.measure import Memory, Span, microseconds
 from benchmarks.peers import zmq_wire as wire
 from benchmarks.results import spread
-from benchmarks.workloads import IN_FLIGHT, SIZES, Floats, amount, numbers, observation
+from benchmarks.workloads import IN_FLIGHT, SIZES, SMALL, Floats, amount, numbers, observation
 
 JOBS = ("W1", "W1-pinned", "W2", "W3-4MB", "W3-40MB", "W3-400MB", "W4", "W5", "ping")
 BREATHE = 64
@@ -137,6 +137,7 @@ async def _alone(client: Client, job: str, scale: float) -> dict[str, float]:
         return {job: microseconds(await latencies(client, amount(job, scale)))}
     if job == "ping":
         return await _ping(client, amount(job, scale) // PINGS_SPARED)
+    await client.exchange(np.ones(SMALL, np.float32), True)
     x = np.ones(numbers(job), np.float32)
     memory = Memory()
     await client.number(wire.LEVEL)
