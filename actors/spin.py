@@ -35,6 +35,8 @@ class Spin:
 
     def heard(self) -> None:
         """Note that a frame came."""
+        if not self._seconds:
+            return
         wait = min(monotonic() - self._last, FARTHEST * self._seconds)
         if self._polled:
             self._caught = True
@@ -47,7 +49,8 @@ class Spin:
 
     def moved(self) -> None:
         """Note that a frame went."""
-        self._moved(FARTHEST * self._seconds)
+        if self._seconds:
+            self._moved(FARTHEST * self._seconds)
 
     def _moved(self, wait: float) -> None:
         """Poll from now on, unless that was in vain: what it was for took so many seconds."""
@@ -58,7 +61,7 @@ class Spin:
             self._until = now + self._reach
         elif self._left:
             self._left -= 1
-        elif self._seconds:
+        else:
             self._until = now + self._reach
             self._turning = True
             asyncio.get_running_loop().call_soon(self._turn)
