@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from tether.actors.link import Link
 from tether.actors.message import Message
@@ -14,12 +14,12 @@ from tether.actors.message import Message
 
 @dataclass(slots=True, eq=False)
 class Errand:
-    """Something the runtime has this actor do as one of its messages; its method has no name."""
-
-    method: ClassVar[str] = ""
+    """Something the runtime has this actor do as one of its messages."""
 
     function: Callable[..., Awaitable[None]]
     args: tuple[Any, ...]
+    method: str = ""
+    """As no message of an actor is called."""
 
 
 class Mailbox:
