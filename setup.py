@@ -16,9 +16,9 @@ from setuptools import setup
 
 ROOT = Path(__file__).resolve().parent
 COMPILED = (
-    "caller", "calls", "carriage", "connection", "control", "departures", "directory",
+    "caller", "calls", "carriage", "cell", "connection", "control", "departures", "directory",
     "extent", "forms", "frames", "inbound", "inflow", "journal", "ledger", "link", "mailbox",
-    "node", "outbound", "outflow", "packet", "plain", "spin", "switch", "words",
+    "node", "outbound", "outflow", "packet", "plain", "spin", "switch", "turn", "words",
 )  # fmt: skip
 """Of `actors`: where a small message spends its time. Their classes have no others below them."""
 OPTIONS = ("--config-file=", "--namespace-packages", "--explicit-package-bases",

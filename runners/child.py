@@ -65,7 +65,9 @@ async def _serve(end: socket.socket, life: int, box: BlackBox) -> None:
     process = await _built(channel, plan, addresses, box)
     if process is not None:
         times = process.plan.run
-        guard = Guard(box, name, times.stall, times.beat, partial(channel.send, "stalled"))
+        guard = Guard(
+            box, name, times.stall, times.beat, partial(channel.send, "stalled"), process.node.cells
+        )
         guard.start()
         channel.send("ready", os.getpid())
         await _obey(channel, Duties(process))

@@ -6,10 +6,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from tether.actors.cell import Cell
 from tether.runners.blackbox import BlackBox
 from tether.runners.holder import Holder, holder
+
+NOBODY: Mapping[str, Cell] = {}
 
 log = logging.getLogger("tether")
 
@@ -17,7 +20,8 @@ log = logging.getLogger("tether")
 class Guard:
     """Beats for a process and for its event loop, and watches that the loop gets its turns.
 
-    `ended` is called on the loop with each stall that is over, as a sentence and in seconds.
+    Its actors are those of `cells`. `ended` is called on the loop with each stall that is over, as
+    a sentence and in seconds.
     """
 
     def __init__(
@@ -27,12 +31,14 @@ class Guard:
         stall: float = 1.0,
         beat: float = 1.0,
         ended: Callable[[str, float], None] | None = None,
+        cells: Mapping[str, Cell] = NOBODY,
     ) -> None:
         self.box = box
         self.name = name
         self.stall = stall
         self.tick = min(beat, stall / 8)
         self.ended = ended
+        self._cells = cells
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -99,7 +105,7 @@ class Guard:
             if late < self.stall:
                 return
             new = self._held is None
-            held = self._held = self._held or holder(self.name, loop, ident)
+            held = self._held = self._held or holder(self.name, loop, ident, self._cells)
             text = self.box.stall = held.text(late)
         if new:
             log.warning("%s", text)

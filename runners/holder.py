@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import NamedTuple
 
 from tether.actors.cell import Cell
 from tether.actors.context import acting
-from tether.actors.mailbox import Errand
-from tether.actors.turn import BatchTurn, Turn
 
 STANDARD = str(Path(os.__file__).parent)
 """Where the standard library lies."""
@@ -35,14 +33,32 @@ class Holder(NamedTuple):
         return f"{self.who} has held the event loop for {seconds:.1f} s{place}"
 
 
-def holder(process: str, loop: asyncio.AbstractEventLoop, ident: int) -> Holder:
-    """Return what a loop is at in its thread, which is another one than the caller's."""
-    inside: list[FrameType] = []
-    for frame in _frames(sys._current_frames().get(ident)):
-        if found := LIVES.get(frame.f_code):
-            return Holder(found(frame), _where(inside))
-        inside.append(frame)
-    return Holder(_task(process, loop), _where(inside))
+def holder(
+    process: str, loop: asyncio.AbstractEventLoop, ident: int, cells: Mapping[str, Cell]
+) -> Holder:
+    """Return what a loop is at in its thread, which is another one than the caller's.
+
+    Whose it is can be seen where a method of one of the actors in `cells` is being run: it is the
+    outermost of them that was called by the runtime.
+    """
+    frames = [*_frames(sys._current_frames().get(ident))]
+    actors = {id(cell.actor): cell for cell in [*cells.values()]}
+    for index in reversed(range(len(frames))):
+        cell = actors.get(id(_owner(frames[index])))
+        if cell is not None:
+            method = _method(cell, frames[index].f_code.co_name)
+            return Holder(f"{cell.name}: {method}", _where(frames[: index + 1]))
+    return Holder(_task(process, loop), _where(frames))
+
+
+def _owner(frame: FrameType) -> object:
+    """Return the object whose method a frame is of; None where it is none's."""
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+
+
+def _method(cell: Cell, name: str) -> str:
+    return "run()" if name == "run" else f"{type(cell.actor).__name__}.{name}"
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
@@ -52,43 +68,15 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _turn(frame: FrameType) -> str:
-    turn = frame.f_locals.get("self")
-    return f"{turn.cell.name}: {turn.handler.title}" if isinstance(turn, Turn) else SOMETHING
-
-
-def _life(frame: FrameType) -> str:
-    cell = frame.f_locals.get("self")
-    return f"{cell.name}: run()" if isinstance(cell, Cell) else SOMETHING
-
-
-def _errand(frame: FrameType) -> str:
-    cell, errand = frame.f_locals.get("self"), frame.f_locals.get("errand")
-    if not isinstance(cell, Cell) or not isinstance(errand, Errand):
-        return SOMETHING
-    return f"{cell.name}: {_title(errand.function)}"
-
-
-LIVES: dict[CodeType, Callable[[FrameType], str]] = {
-    Turn.take.__code__: _turn,
-    BatchTurn.take.__code__: _turn,
-    Cell._live.__code__: _life,
-    Cell._run_errand.__code__: _errand,
-}
-"""Where actors act: the code that has their frames above it, and who acts in such a frame."""
-
-
 def _task(process: str, loop: asyncio.AbstractEventLoop) -> str:
     """Return whose task runs, where it is one that an actor or the runtime has started."""
     task = asyncio.current_task(loop)
-    if sys.version_info >= (3, 12) and task is not None:
+    if task is None:
+        return f"{process}: {SOMETHING}"
+    if sys.version_info >= (3, 12):
         here = task.get_context().get(acting)
         process = here.cell.name if here else process
-    return f"{process}: {_title(task and task.get_coro())}"
-
-
-def _title(function: object) -> str:
-    return str(getattr(function, "__qualname__", SOMETHING))
+    return f"{process}: {getattr(task.get_coro(), '__qualname__', task.get_name())}"
 
 
 def _where(frames: list[FrameType]) -> str:

@@ -18,6 +18,7 @@ import pytest
 import uvloop
 
 from tests.actors.conftest import World, memory_world, until
+from tether.actors.cell import Cell
 from tether.runners.blackbox import BlackBox
 from tether.runners.guard import Guard
 
@@ -63,13 +64,15 @@ class Watched:
         self.world: World = memory_world()
         self.box = BlackBox.create()
         self.stalls: list[tuple[str, float, int]] = []
-        self.guard = Guard(self.box, "main", stall, ended=self.ended)
+        self.cells: dict[str, Cell] = {}
+        self.guard = Guard(self.box, "main", stall, ended=self.ended, cells=self.cells)
 
     def ended(self, text: str, seconds: float) -> None:
         self.stalls.append((text, seconds, threading.get_ident()))
 
     async def __aenter__(self) -> Watched:
         self.world.spawn("center/0", lambda: Center(self.box), Center)
+        self.cells["center/0"] = self.world.cell("center/0")
         self.guard.start()
         return self
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,21 +16,27 @@ import uvloop
 
 from tests.actors.conftest import World, memory_world, until
 from tether.actors import batched, oneway
+from tether.actors.cell import Cell
 from tether.runners.holder import Holder, holder
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
+
+
+def look(seen: list[Holder], cells: dict[str, Cell]) -> None:
+    """Have another thread say who holds the loop, while this does."""
+    loop, ident = asyncio.get_running_loop(), threading.get_ident()
+    with ThreadPoolExecutor(1) as pool:
+        seen.append(pool.submit(holder, "main", loop, ident, cells).result())
 
 
 class Center:
     def __init__(self) -> None:
         self.seen: list[Holder] = []
         self.tasks: list[asyncio.Task[None]] = []
+        self.cells: dict[str, Cell] = {}
 
     def look(self) -> None:
-        """Have another thread say who holds the loop, while this does."""
-        loop, ident = asyncio.get_running_loop(), threading.get_ident()
-        with ThreadPoolExecutor(1) as pool:
-            self.seen.append(pool.submit(holder, "main", loop, ident).result())
+        look(self.seen, self.cells)
 
     async def block(self) -> None:
         self.look()
@@ -49,6 +56,9 @@ class Center:
 
     async def _push(self) -> None:
         self.look()
+
+    async def begin(self) -> None:
+        self.tasks.append(asyncio.create_task(looks(partial(look, self.seen, self.cells))))
 
     async def down(self, peer: str, why: Exception) -> None:
         self.look()
@@ -77,6 +87,14 @@ async def push(world: World) -> None:
     await world.act(world.ref("center/0").push)
 
 
+async def looks(look: Callable[[], None]) -> None:
+    look()
+
+
+async def begin(world: World) -> None:
+    await world.act(world.ref("center/0").begin)
+
+
 async def errand(world: World) -> None:
     world.cell("center/0").post(world.actor("center/0").down, "worker/0", ConnectionError("gone"))
 
@@ -96,6 +114,7 @@ def seen(play: Play, make_loop: Callable[[], asyncio.AbstractEventLoop]) -> Hold
         world = memory_world()
         world.spawn("center/0", Center)
         center: Center = world.actor("center/0")
+        center.cells["center/0"] = world.cell("center/0")
         await play(world)
         await until(lambda: center.seen)
         await world.close()
@@ -114,7 +133,8 @@ def seen(play: Play, make_loop: Callable[[], asyncio.AbstractEventLoop]) -> Hold
         (batch, "center/0: Center.predict"),
         (errand, "center/0: Center.down"),
         (life, "center/0: run()"),
-        (callback, "main: something"),
+        (push, "center/0: Center._push"),
+        (callback, "center/0: Center.look"),
     ],
 )
 def test_who_holds_the_loop_is_named(
@@ -124,12 +144,12 @@ def test_who_holds_the_loop_is_named(
 
 
 @pytest.mark.parametrize("make_loop", LOOPS)
-def test_a_task_that_an_actor_began_is_named(
+def test_a_task_that_an_actor_began_outside_its_methods_is_named(
     make_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
     who = "center/0" if sys.version_info >= (3, 12) else "main"
 
-    assert seen(push, make_loop).who == f"{who}: Center._push"
+    assert seen(begin, make_loop).who == f"{who}: looks"
 
 
 @pytest.mark.parametrize("make_loop", LOOPS)
@@ -138,7 +158,7 @@ def test_the_line_is_the_users_even_inside_the_standard_library(
 ) -> None:
     where = seen(ask, make_loop).where
 
-    first = Center.look.__code__.co_firstlineno
+    first = look.__code__.co_firstlineno
     assert re.fullmatch(r"test_holder\.py:\d+", where)
     assert first < int(where.partition(":")[2]) <= first + 4
 
@@ -151,7 +171,7 @@ def test_the_line_is_that_of_the_runtime_when_no_user_has_one() -> None:
 
         def look() -> None:
             while not seen or not seen[-1].where.startswith("threading.py:"):
-                seen.append(holder("main", loop, ident))
+                seen.append(holder("main", loop, ident, {}))
             held.set()
 
         thread = threading.Thread(target=look)
@@ -168,7 +188,7 @@ def test_the_line_is_that_of_the_runtime_when_no_user_has_one() -> None:
 
 def test_a_thread_that_is_over_holds_nothing() -> None:
     async def main() -> Holder:
-        return holder("main", asyncio.get_running_loop(), -1)
+        return holder("main", asyncio.get_running_loop(), -1, {})
 
     assert asyncio.run(main()).where == ""
 
