@@ -20,7 +20,8 @@ COMPILED = (
     "extent", "forms", "frames", "inbound", "inflow", "journal", "ledger", "link", "mailbox",
     "node", "outbound", "outflow", "packet", "plain", "spin", "switch", "turn", "words",
 )  # fmt: skip
-"""Of `actors`: where a small message spends its time. Their classes have no others below them."""
+"""Of `actors`: where a small message spends its time. No class of another module has one of theirs
+as its base."""
 OPTIONS = ("--config-file=", "--namespace-packages", "--explicit-package-bases",
            "--ignore-missing-imports")  # fmt: skip
 
