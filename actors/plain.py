@@ -67,11 +67,8 @@ def unpack_plain(data: bytes) -> Any:
 
 def plain_value(body: Body) -> Any:
     """Return what a plain body holds; raises ValueError when it is malformed."""
-    data = body.data
     try:
-        if len(data) > SMALL:
-            check_extent(data)
-        return _decode(data)
+        return unpack_plain(body.data)
     except Exception as error:
         raise malformed(body, error) from error
 
@@ -80,7 +77,7 @@ def plain_arguments(body: Body) -> tuple[list[Any], dict[str, Any]]:
     """Return the arguments that a plain body holds; raises ValueError when it is malformed."""
     data = body.data
     try:
-        if len(data) > SMALL:
+        if len(data) > SMALL:  # as `unpack_plain`, whose call costs a tenth of it all
             check_extent(data)
         args, kwargs = _decode(data)
     except Exception as error:

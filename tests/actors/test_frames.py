@@ -113,6 +113,19 @@ def test_only_parts_deadlines_and_long_structure_have_riders() -> None:
     assert [m.body.plain for m in unpacked(data)] == [True, False, False]
 
 
+@given(pairs, st.lists(messages, max_size=3).map(tuple), acks)
+def test_a_small_packet_alone_has_the_bytes_of_any_frame(
+    pair: Pair, all_: tuple[Message, ...], ack: Ack
+) -> None:
+    packet = Packet(3, all_, ack, small=True)
+    origin = Origin("r", "p", 1)
+
+    alone = frames.pack_small(origin, pair, packet)
+
+    assert alone == frames.pack_frame(Frame(origin, [(pair, packet)], []), 0.0)
+    assert frames.unpack_frame(alone, 0.0).packets[0][1].small
+
+
 def test_a_part_that_is_lent_is_spoken_of_by_where_it_lies() -> None:
     part = Part(9, memory=np.zeros(9, np.uint8))
     packet = Packet(1, (Message(Kind.ASK, 1, "x", Body(b"", parts=(part,))),), Ack())

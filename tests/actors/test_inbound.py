@@ -237,3 +237,24 @@ def test_frames_and_chunks_may_come_in_any_order_and_any_number(
     assert due == list(range(1, len(bodies) + 1))
     got = [[part.memory.tobytes() for part in message.body.parts] for message in messages]
     assert got == bodies
+
+
+def test_who_handles_calls_is_told_when_the_other_side_is_to_hear_of_them() -> None:
+    inbox = Inbound(Window(messages=4, bytes=1000), bytearray)
+
+    first = inbox.handled(10)
+    inbox.noted = True
+    told = [inbox.handled(size) for size in (10, 10, 480)]
+
+    assert first, "nothing was noted yet"
+    assert told == [True, True, True], "half of four messages are settled"
+    inbox.due_settled, inbox.due_bytes = 9, 1010
+    assert [inbox.handled(size) for size in (499, 1)] == [False, True]
+
+
+def test_of_a_packet_that_is_known_to_be_small_no_message_is_looked_at() -> None:
+    inbox = inbound()
+    messages = (call(1), call(2))
+
+    assert inbox.accept(1, messages, small=True) is messages
+    assert inbox.received == 2

@@ -151,3 +151,20 @@ async def test_a_reader_that_gives_up_is_not_woken_any_more() -> None:
     mailbox.put(came("a", call()))
 
     assert len(mailbox) == 1
+
+
+async def test_who_waits_wakes_once_for_all_that_was_appended() -> None:
+    mailbox = Mailbox()
+    arrival = asyncio.ensure_future(mailbox.arrival())
+    await asyncio.sleep(0)
+
+    mailbox.queue += [came("a", call(1)), came("a", call(2))]
+    mailbox.wake()
+    mailbox.wake()
+
+    assert await arrival
+    assert numbers(rest(mailbox)) == [1, 2]
+
+
+def test_nobody_has_to_wait_to_be_woken() -> None:
+    Mailbox().wake()

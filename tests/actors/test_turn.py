@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import Any
 
 import pytest
@@ -19,6 +20,22 @@ class Predictor:
         self.batches: list[int] = []
         self.order: list[Any] = []
         self.memory: set[int] = set()
+        self.made: list[weakref.ref[torch.Tensor]] = []
+
+    async def turn(self, fails: bool) -> tuple[str, int]:
+        """Return what it acts as: its chain ends in its own turn."""
+        here = acting.get()
+        assert here is not None
+        if fails:
+            raise KeyError("as asked")
+        return here.chain[-1]
+
+    async def make(self, value: float) -> torch.Tensor:
+        """Return a tensor, and note how many of those made before are still there."""
+        self.order.append(sum(made() is not None for made in self.made))
+        x = torch.full((100_000,), value)
+        self.made.append(weakref.ref(x))
+        return x
 
     async def block(self) -> None:
         await self.open.wait()
@@ -263,3 +280,50 @@ async def test_rows_of_what_nobody_asked_for_answer_nobody(world: World) -> None
     assert world.actor("predictor/0").order == [0, 1, 2, 3, 4, 5]
     books = world.books("script/0", "predictor/0")
     assert (books["handled"], books["late"]) == (6, 0)
+
+
+async def test_calls_that_are_handled_in_a_row_have_a_turn_each_and_fail_alone(
+    world: World, predictor: Any
+) -> None:
+    answers = await gathered(world, *(predictor.turn(k == 1) for k in range(4)))
+
+    name, first = answers[0]
+    assert (name, str(answers[1]).strip("'")) == ("predictor/0", "as asked")
+    assert [turn - first for _, turn in (answers[2], answers[3])] == [2, 3]
+
+
+async def test_what_a_handler_gave_is_not_kept_while_the_next_call_is_handled(
+    world: World, predictor: Any
+) -> None:
+    await gathered(world, *(predictor.make(k) for k in range(3)))
+
+    assert world.actor("predictor/0").order == [0, 0, 0]
+
+
+def test_a_call_whose_time_is_over_is_passed_over_among_those_in_a_row() -> None:
+    async def play() -> tuple[list[Any], list[Any]]:
+        world = memory_world()
+        predictor = world.spawn("predictor/0", Predictor)
+
+        async def late() -> None:
+            async with within(0.5):
+                await predictor.note(2)
+
+        async def hold() -> None:
+            await asyncio.sleep(1)
+            world.actor("predictor/0").open.set()
+
+        blocked = asyncio.ensure_future(predictor.block())
+        await until(lambda: world.cell("predictor/0").current is not None)
+        await predictor.note(1)
+        await late()
+        await predictor.note(3)
+        await hold()
+        await blocked
+        await world.quiet()
+        found = world.actor("predictor/0").order
+        books = [entry["dropped"] for node in world.each for entry in node.accounts()]
+        await world.close()
+        return found, [dropped for dropped in books if dropped]
+
+    assert in_virtual_time(play()) == ([1, 3], [{"expired": 1}])
