@@ -244,7 +244,7 @@ class Calls:
     def forget(self, actor: str) -> None:
         """Close what dead incarnations had asked of one that has died now, too."""
         for ask in self._asks:
-            if ask.target == actor and not self.switch.current(ask.link):
+            if ask.target == actor and ask.link.parted:
                 self._asks.close(ask.number)
 
     def fail(self, ask: Ask, error: Exception) -> None:

@@ -96,10 +96,6 @@ class Switch:
         """Whether an actor lives in this process."""
         return self.directory.place(actor).process == self.origin.process
 
-    def current(self, link: Link) -> bool:
-        """Whether both ends of a link are still in the incarnations that it joins."""
-        return not link.parted
-
     def send(self, link: Link, message: Message) -> None:
         """Queue a call; it leaves when the turn ends, or before, with a batch of small ones."""
         self._queue(link, message)
@@ -130,7 +126,7 @@ class Switch:
 
     def cancel(self, link: Link, number: int, why: str = "cancelled") -> bool:
         """Take a call back; tell whether it had not left, else the receiver is told."""
-        if not self.current(link):
+        if link.parted:
             return False
         if link.out.withdraw(number):
             self._mark(link)
@@ -155,15 +151,11 @@ class Switch:
                 self._timer = self._loop.call_later(ACK_DELAY, self._late_acks)
 
     def _late_acks(self) -> None:
-        self._timer = None
-        self._tell_late()
-        self._schedule()
-
-    def _tell_late(self) -> None:
         """Have what was noted said in this turn."""
+        self._timer = None
         for link in self._lazy:
             link.inward.noted = False
-            self._dirty[link] = None
+            self._mark(link)
         self._lazy.clear()
 
     def _mark(self, link: Link) -> None:
@@ -345,11 +337,11 @@ class Switch:
 
     def close(self) -> None:
         """Say what is left to say, and end all timers."""
-        self._tell_late()
-        self._flush()
-        self._watch.close()
         if self._timer is not None:
             self._timer.cancel()
+        self._late_acks()
+        self._flush()
+        self._watch.close()
 
     @property
     def quiet(self) -> bool:

@@ -724,7 +724,7 @@ async def test_a_death_parts_the_links_of_the_dead_and_no_others() -> None:
     parted = died(giver, THERE)
 
     assert parted == links[:2]
-    assert [giver.current(link) for link in links] == [False, False, True]
+    assert [link.parted for link in links] == [True, True, False]
     assert giver.link(HERE, THERE) is not links[0]
 
 
