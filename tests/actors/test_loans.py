@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gc
 import os
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.actors.lent import LARGE, Reader, begun, descriptors, piece, pool
 from tether.actors.loans import ALL_REFUSED, GPU_REFUSED, TRIES, Lending
+from tether.actors.memory import Pool
 from tether.actors.region import Region
+from tether.actors.segments import Piece
 
 
 def test_a_slot_that_was_lent_often_is_free_when_it_came_back_as_often() -> None:
@@ -201,6 +204,11 @@ STEPS = st.lists(
 )
 
 
+def unused(owner: Pool) -> list[Piece]:
+    """Return the slots that nobody looks at in their owner's process."""
+    return [each for each in chain(*owner._free.values()) if isinstance(each, Piece)]
+
+
 class Play:
     """An owner with a few readers, and what each of these should see."""
 
@@ -247,8 +255,9 @@ class Play:
 
 
 @given(STEPS)
+@example([("take", 0), ("lend", 0), ("break", 0), ("miss", 0), ("die", 0)])
 @settings(max_examples=40, deadline=None)
-def test_nothing_that_is_read_is_used_again_and_in_the_end_all_is_free(
+def test_nothing_that_is_read_is_used_again_and_in_the_end_all_is_free_or_given_up(
     steps: list[tuple[str, int]],
 ) -> None:
     play = Play()
@@ -263,8 +272,11 @@ def test_nothing_that_is_read_is_used_again_and_in_the_end_all_is_free(
         reader.break_off()  # whatever lies behind it now is either back or given up
         reader.lending.end()
     gc.collect()
-    free = [each for pieces in play.owner._free.values() for each in pieces]
-    assert all(each.unread() for each in free)
+    left = unused(play.owner)
+    assert all(each.unread() or each.lost for each in left), "lost by who died after a break"
+    taken = [play.owner.take(LARGE) for _ in range(len(left) + 1)]
+    assert len({memory.ctypes.data for memory in taken}) > len(left), "more than were free"
+    assert not any(each.lost for each in unused(play.owner))
 
 
 def test_who_refuses_a_gpus_memory_is_still_lent_the_hosts() -> None:
