@@ -28,8 +28,6 @@ class Directory:
         """Who is dead and will come back, and why."""
         self.gone: dict[str, str] = {}
         """Who will not come back, and why."""
-        self.away: set[str] = set()
-        """Those of either kind: what is sent to them has to wait for their next incarnation."""
         self.unreachable: dict[str, str] = {}
         """Of whom nothing is heard, though it may be alive."""
 
@@ -41,7 +39,6 @@ class Directory:
         self._places[name] = place
         for absent in (self.down, self.gone, self.unreachable):
             absent.pop(name, None)
-        self.away.discard(name)
 
     def died(self, name: str, why: str, incarnation: int, *, final: bool) -> None:
         """Note a death; what is said from now on waits for that next incarnation, or for nobody."""
@@ -49,7 +46,10 @@ class Directory:
         self.unreachable.pop(name, None)
         (self.gone if final else self.down)[name] = why
         (self.down if final else self.gone).pop(name, None)
-        self.away.add(name)
+
+    def absent(self, name: str) -> bool:
+        """Whether what is sent to an actor has to wait for its next incarnation."""
+        return name in self.down or name in self.gone
 
     def place(self, name: str) -> Place:
         """Return where an actor lives; raises LookupError naming those there are."""

@@ -65,7 +65,7 @@ def _link_of(switch: Switch, chunk: Chunk) -> Link | None:
     link = switch.links.get((pair.target, pair.source))
     if link is None or chunk.run != switch.origin.run:
         return None
-    return link if link.turned == pair and pair.source not in switch.directory.away else None
+    return link if link.turned == pair and not switch.directory.absent(pair.source) else None
 
 
 def _land(switch: Switch, link: Link, chunk: Chunk, room: memoryview) -> None:

@@ -174,11 +174,10 @@ class Switch:
         spoken, self._words = self._words, []
         now = self._loop.time()
         out, self._departures.due = self._departures.due, {}
-        away = self.directory.away
         for link in dirty:
             if link.parted:
                 continue
-            if link.remote in away:
+            if self.directory.absent(link.remote):
                 link.out.enter()
             else:
                 self._gather(link, out, now)
@@ -186,12 +185,12 @@ class Switch:
             process = self.directory.place(word.target).process
             if process == self.origin.process:
                 self.inbox.word(word)
-            elif word.target not in away:
+            elif not self.directory.absent(word.target):
                 out.setdefault(process, ([], []))[1].append(word)
         self._departures.carry(out, now)
 
     def _hurry(self, link: Link) -> None:
-        if self.hosts(link.remote) or link.parted or link.remote in self.directory.away:
+        if self.hosts(link.remote) or link.parted or self.directory.absent(link.remote):
             return
         self._dirty.pop(link, None)  # or an acknowledgement alone may follow
         now, out = self._loop.time(), dict[str, Outgoing]()
@@ -245,7 +244,7 @@ class Switch:
     def _take_packet(self, pair: Pair, packet: Packet) -> None:
         try:
             link = self.links.get((pair.target, pair.source))
-            if link is None or link.turned != pair or link.remote in self.directory.away:
+            if link is None or link.turned != pair or self.directory.absent(link.remote):
                 link = self._link_of(pair)
             if link is None:
                 size = sum(len(message.body.data) for message in packet.messages)
@@ -287,7 +286,7 @@ class Switch:
         Raises ValueError when one of them is dead, or the other does not live here.
         """
         link = self.links.get((pair.target, pair.source))
-        absent = pair.source in self.directory.away
+        absent = self.directory.absent(pair.source)
         if link is not None and link.turned == pair and not absent:
             return link
         if not self.hosts(pair.target):

@@ -257,7 +257,7 @@ class Process:
         """Whether an actor is counted out of its table, but is still there."""
         table = table_of(actor)
         bounded = table in self.plan.bounds
-        absent = actor in self.node.directory.away
+        absent = self.node.directory.absent(actor)
         return bounded and not absent and actor not in self.membership.members(table)
 
     @property

@@ -29,11 +29,11 @@ def test_the_dead_are_absent_until_their_next_incarnation_is_entered() -> None:
     directory = Directory({"center/0": Place("p0", object, host="a")})
 
     directory.died("center/0", "killed by signal 9", 2, final=False)
-    dead = "center/0" in directory.away, dict(directory.down), directory.place("center/0")
+    dead = directory.absent("center/0"), dict(directory.down), directory.place("center/0")
     directory.add("center/0", Place("p0", object, 2, "a"))
 
     assert dead == (True, {"center/0": "killed by signal 9"}, Place("p0", object, 2, "a"))
-    assert (directory.away, directory.down) == (set(), {})
+    assert (directory.absent("center/0"), directory.down) == (False, {})
 
 
 def test_who_will_not_come_back_is_gone_and_no_longer_down() -> None:
@@ -45,7 +45,7 @@ def test_who_will_not_come_back_is_gone_and_no_longer_down() -> None:
     assert (directory.down, directory.gone) == (
         {}, {"center/0": "3 restarts in 60 s were not enough"},
     )  # fmt: skip
-    assert "center/0" in directory.away
+    assert directory.absent("center/0")
 
 
 @pytest.mark.parametrize("news", ["died", "add"])
@@ -66,7 +66,7 @@ def test_the_unreachable_are_not_absent() -> None:
 
     directory.unreachable["center/0"] = "nothing heard for 5 s"
 
-    assert "center/0" not in directory.away
+    assert not directory.absent("center/0")
 
 
 def test_the_death_of_nobody_is_an_error_that_names_those_there_are() -> None:
@@ -90,3 +90,13 @@ def test_a_class_within_a_class_is_found() -> None:
 class Outer:
     class Inner:
         pass
+
+
+def test_who_is_entered_as_dead_is_absent_whoever_told_of_it() -> None:
+    directory = Directory({"center/0": Place("center", object), "worker/0": Place("w", object)})
+
+    directory.down.update({"center/0": "killed"})
+    directory.gone["worker/0"] = "it takes no part at present"
+
+    assert directory.absent("center/0")
+    assert directory.absent("worker/0")

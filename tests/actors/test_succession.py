@@ -463,7 +463,7 @@ async def test_news_that_are_older_than_what_is_known_are_passed_over(world: Wor
 
     node.up("center/0", place)
 
-    assert "center/0" in node.directory.away
+    assert node.directory.absent("center/0")
     ask = asyncio.ensure_future(center.echo(1))
     await asyncio.sleep(0.01)
     assert not ask.done()
