@@ -44,10 +44,6 @@ class Mailbox:
         if arrival is not None and not arrival.done():
             arrival.set_result(None)
 
-    def pop(self) -> Message | Errand:
-        """Take out what came first."""
-        return self.queue.popleft()
-
     async def arrival(self, patience: float | None = None) -> bool:
         """Wait until something comes; tell whether it did in time."""
         self._arrival = asyncio.get_running_loop().create_future()

@@ -81,12 +81,6 @@ class Turn:
                 return taken
             message = following
 
-    def begin(self, message: Message) -> None:
-        """Note that the handling of a call begins: from now on its outcome is not certain."""
-        if self.desk.witness is not None:
-            self.desk.witness.begun(self.cell, message)
-        message.link.inward.start(message.number)
-
     def end(self, message: Message, value: Any, here: Acting) -> None:
         """Send an ask its answer, and book the call as handled."""
         desk, link = self.desk, message.link
@@ -194,7 +188,7 @@ class BatchTurn(Turn):
         acting.set(here)
         deadline.set(None)
         for call in calls:
-            self.begin(call)
+            self._begin(call)
         try:
             stack = self.batch.stack and isinstance(items, list)
             argument = self._stacked(items) if stack else items
@@ -214,6 +208,12 @@ class BatchTurn(Turn):
                 self.failed(call, value)
             else:
                 self._answer(call, value, here)
+
+    def _begin(self, message: Message) -> None:
+        """Note that the handling of a call begins: from now on its outcome is not certain."""
+        if self.desk.witness is not None:
+            self.desk.witness.begun(self.cell, message)
+        message.link.inward.start(message.number)
 
     def _book(self, call: Message) -> None:
         """Book a call as handled that was answered together with others."""

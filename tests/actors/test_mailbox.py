@@ -46,7 +46,7 @@ def numbers(items: list[Message]) -> list[int]:
 
 
 def rest(mailbox: Mailbox) -> list[Any]:
-    return [mailbox.pop() for _ in range(len(mailbox))]
+    return [mailbox.queue.popleft() for _ in range(len(mailbox))]
 
 
 def test_what_came_first_goes_first() -> None:
